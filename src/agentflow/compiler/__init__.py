@@ -1,0 +1,1 @@
+"""From a specification to a plan, and from the plan to a LangGraph graph; pure."""

@@ -1,0 +1,17 @@
+"""How runs are driven."""
+
+from pydantic import BaseModel, Field
+
+
+class RuntimeSettings(BaseModel):
+    """Leases, concurrency and shutdown of the runtime."""
+
+    lease_s: float = Field(default=10.0, ge=0.5, description="Seconds a worker owns a run without renewing.")
+    lease_renew_s: float = Field(default=3.0, ge=0.1, description="Seconds between renewals of a lease.")
+    sweep_interval_s: float = Field(default=2.0, ge=0.1, description="Seconds between searches for runs without a live owner.")
+    max_concurrent_runs: int = Field(default=1_000, ge=1, description="Runs one process drives at a time; more wait in the queue.")
+    max_attempts: int = Field(default=20, ge=1, description="Times a run may be taken up after a crash before it fails.")
+    shutdown_grace_s: float = Field(default=20.0, ge=0, description="Seconds a stopping server lets running nodes finish.")
+    default_run_timeout_s: float = Field(default=86_400.0, gt=0, description="Seconds a run may take when its specification sets no limit.")
+    idempotency_ttl_s: float = Field(default=172_800.0, ge=86_400, description="Seconds an `Idempotency-Key` is remembered.")
+    compiled_cache_size: int = Field(default=256, ge=1, description="Compiled workflows kept in memory.")

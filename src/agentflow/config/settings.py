@@ -1,0 +1,58 @@
+"""Every setting, read once at start from ``AGENTFLOW_*`` variables and an optional TOML file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from agentflow.config.limits import Limits
+from agentflow.config.runtime import RuntimeSettings
+
+
+class Settings(Limits, RuntimeSettings, BaseSettings):
+    """The settings of one process; the environment wins over the file ``AGENTFLOW_CONFIG`` names."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENTFLOW_", extra="forbid", frozen=True)
+
+    config: Path | None = Field(default=None, description="TOML file with settings; environment variables win over it.")
+    host: str = Field(default="127.0.0.1", description="Address the server listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the server listens on; 0 takes a free one.")
+    data_dir: Path = Field(default=Path(".agentflow"), description="Folder for the SQLite database, the owner's key and files.")
+    database_url: str | None = Field(
+        default=None,
+        description="`postgresql://…` or `sqlite:///…`; without it a SQLite file in the data folder.",
+    )
+    database_pool_size: int = Field(default=8, ge=1, le=200, description="Connections this process keeps to the database.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line written.")
+    log_format: Literal["console", "json"] = Field(default="console", description="`console` for people, `json` for machines.")
+    http_allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Hosts (or `host:port`), comma-separated, that nodes may reach although they are on a private network.",
+    )
+    local_model_path: Path | None = Field(default=None, description="GGUF file of the local language model, instead of the packaged one.")
+
+    @field_validator("http_allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'agentflow.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read, in order of precedence: arguments, environment, the TOML file."""
+        path = env_settings().get("config") or init_settings().get("config")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)

@@ -1,0 +1,1 @@
+"""Technical ground: database, events, HTTP, observability. Knows no workflow."""

@@ -1,0 +1,1 @@
+"""The control database: SQLite by default, PostgreSQL for a cluster."""

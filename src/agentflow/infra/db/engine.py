@@ -1,0 +1,110 @@
+"""One database handle per process: engine, sessions and the one-writer rule of SQLite."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.url import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from agentflow.errors import AgentFlowError, Kind
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+class UnsupportedDatabase(AgentFlowError):
+    """The database URL names a database that cannot hold our data."""
+
+    kind, code, title = Kind.INVALID, "UNSUPPORTED_DATABASE", "Unsupported database"
+
+
+def database_url(text: str) -> URL:
+    """Parse a database URL and choose the asynchronous driver.
+
+    Raises:
+        UnsupportedDatabase: the URL is malformed or names neither SQLite nor PostgreSQL.
+    """
+    try:
+        url = make_url(text)
+        driver = _DRIVERS[url.get_backend_name()]
+    except (KeyError, ValueError) as error:
+        raise UnsupportedDatabase("The database URL must begin with sqlite:// or postgresql://.") from error
+    except Exception as error:
+        raise UnsupportedDatabase("The database URL cannot be read.", hint="Write postgresql://user:password@host:5432/name.") from error
+    return url.set(drivername=driver)
+
+
+class Database:
+    """The control database of one process.
+
+    SQLite has one writer: every writing transaction of the process passes ``_writer``, so that none ever waits inside SQLite
+    with a lock held, and "database is locked" can come only from another process (waited for up to ten seconds).
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = database_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._engine(pool_size)
+        self._write_engine = self.engine.execution_options(writes=True)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._write_sessions = async_sessionmaker(self._write_engine, expire_on_commit=False)
+        self._writer = asyncio.Lock() if self.is_sqlite else None
+
+    def _engine(self, pool_size: int) -> AsyncEngine:
+        if not self.is_sqlite:
+            return create_async_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True)
+        if self.url.database and self.url.database != ":memory:":
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=5)
+        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session for writing; commits at the end, rolls back on any error. Hold it for no longer than its statements take."""
+        async with self._write_turn(), self._write_sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Open a bare connection for writing, for bulk statements; commits at the end, rolls back on any error."""
+        async with self._write_turn(), self._write_engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Open a session that only reads; sees one consistent state."""
+        async with self._sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def _write_turn(self) -> AsyncIterator[None]:
+        if self._writer is None:
+            yield
+        else:
+            async with self._writer:
+                yield
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not open transactions by itself: see _begin_sqlite.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: a commit is on disk before it is acknowledged, also against power loss.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A writer takes the lock at once: upgrading a read transaction would fail at random when another process has written.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")

@@ -1,0 +1,167 @@
+"""Group commit: the writes of all runs in a process share transactions, so they share the wait for the disk.
+
+A caller hands over a ``Batch`` and gets a future that resolves when the batch is durable. One task takes everything that
+is waiting, writes it in one transaction and resolves the futures. Batches of one ``group`` (a run) are written in the order given.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import structlog
+from prometheus_client import Counter, Histogram
+from sqlalchemy import Executable
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agentflow.errors import Unavailable
+from agentflow.infra.db.engine import Database
+
+log = structlog.get_logger(__name__)
+
+COMMITS = Counter("agentflow_group_commits_total", "Transactions that the group committer wrote.")
+BATCHES = Histogram("agentflow_group_commit_batches", "Batches that shared one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
+
+MAX_ROWS_PER_COMMIT = 5_000
+
+
+class Fenced(Exception):
+    """The writer no longer owns what it writes about; nothing of the batch was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What must still hold when a batch is written: ``owner`` owns ``key``."""
+
+    key: str
+    token: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that become durable together, or not at all.
+
+    Attributes:
+        guard: checked in the same transaction; None for writes that need no owner.
+        writes: by statement, the parameter sets it runs with, in order; statements run in ascending ``Statement.rank``.
+    """
+
+    guard: Guard | None = None
+    writes: dict["Statement", list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def add(self, statement: "Statement", row: Mapping[str, Any]) -> None:
+        """Append one row for ``statement``."""
+        self.writes.setdefault(statement, []).append(row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """A bulk statement with its place in the order (parents before children). Compared by identity."""
+
+    name: str
+    rank: int
+    sql: Executable
+
+
+GuardCheck: TypeAlias = Callable[[AsyncConnection, Sequence[Guard]], Awaitable[set[Guard]]]
+
+
+class GroupCommitter:
+    """Writes batches, many to a transaction.
+
+    Args:
+        database: where to write.
+        check: given the guards of a transaction, returns those that no longer hold; locks the rows it looked at.
+    """
+
+    def __init__(self, database: Database, check: GuardCheck) -> None:
+        self._database = database
+        self._check = check
+        self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def start(self) -> None:
+        """Start the writing task on the running loop."""
+        self._task = asyncio.create_task(self._run(), name="group-committer")
+
+    async def stop(self) -> None:
+        """Write what is waiting, then stop."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def submit(self, batch: Batch) -> asyncio.Future[None]:
+        """Queue ``batch``; the future resolves when it is durable.
+
+        The future raises ``Fenced`` when the guard no longer held, and the database's error when the batch itself was refused.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._closing:
+            future.set_exception(Unavailable("The server is shutting down.", retry_after_s=5))
+            return future
+        self._waiting.append((batch, future))
+        self._wake.set()
+        return future
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._write(self._take())
+            if self._closing:
+                return
+
+    def _take(self) -> list[tuple[Batch, asyncio.Future[None]]]:
+        rows = 0
+        for count, (batch, _) in enumerate(self._waiting, start=1):
+            rows += sum(map(len, batch.writes.values()))
+            if rows >= MAX_ROWS_PER_COMMIT:
+                taken, self._waiting = self._waiting[:count], self._waiting[count:]
+                return taken
+        taken, self._waiting = self._waiting, []
+        return taken
+
+    async def _write(self, taken: list[tuple[Batch, asyncio.Future[None]]]) -> None:
+        try:
+            refused = await self._commit([batch for batch, _ in taken])
+        except (DBAPIError, OSError, TimeoutError) as error:
+            await self._write_apart(taken, error)
+            return
+        COMMITS.inc()
+        BATCHES.observe(len(taken))
+        for batch, future in taken:
+            if future.done():
+                continue
+            if batch.guard in refused:
+                future.set_exception(Fenced())
+            else:
+                future.set_result(None)
+
+    async def _write_apart(self, taken: list[tuple[Batch, asyncio.Future[None]]], error: Exception) -> None:
+        """Find the batch that made a shared transaction fail, so that its neighbours do not suffer."""
+        if len(taken) == 1 or not isinstance(error, IntegrityError):
+            log.warning("group commit failed", batches=len(taken), error=str(error))
+            for _, future in taken:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for pair in taken:
+            await self._write([pair])
+
+    async def _commit(self, batches: list[Batch]) -> set[Guard]:
+        guards = list(dict.fromkeys(batch.guard for batch in batches if batch.guard is not None))
+        async with self._database.connection() as connection:
+            refused = await self._check(connection, guards) if guards else set()
+            merged: dict[Statement, list[Mapping[str, Any]]] = {}
+            for batch in batches:
+                if batch.guard is None or batch.guard not in refused:
+                    for statement, rows in batch.writes.items():
+                        merged.setdefault(statement, []).extend(rows)
+            for statement in sorted(merged, key=lambda statement: statement.rank):
+                await connection.execute(statement.sql, merged[statement])
+        return refused

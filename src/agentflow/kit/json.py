@@ -1,0 +1,103 @@
+"""JSON in and out, with the checks that keep what we accept storable and printable everywhere."""
+
+import math
+from typing import Any, TypeAlias
+
+import orjson
+
+JsonValue: TypeAlias = Any
+"""A value that JSON can hold: None, bool, int, float, str, list or dict with string keys."""
+
+
+class InvalidJson(ValueError):
+    """The text is not JSON that can be kept; ``path`` is the JSON Pointer of the offending value."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def loads(data: bytes | str, *, max_depth: int = 100) -> JsonValue:
+    """Parse strict JSON.
+
+    NaN, infinities, lone surrogates, NUL characters and nesting beyond ``max_depth`` levels are refused: PostgreSQL
+    cannot store the middle two and Python cannot walk the last.
+
+    Raises:
+        InvalidJson: the text is malformed or holds such a value.
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(str(error)) from error
+    check(value, max_depth=max_depth)
+    return value
+
+
+def check(value: JsonValue, *, max_depth: int = 100) -> None:
+    """Raise InvalidJson unless ``value`` can be stored; walks with a stack, so depth cannot exhaust Python's."""
+    stack: list[tuple[JsonValue, str, int]] = [(value, "", 0)]
+    while stack:
+        item, path, depth = stack.pop()
+        if isinstance(item, str):
+            _check_text(item, path)
+        elif isinstance(item, dict | list):
+            if depth >= max_depth:
+                raise InvalidJson(f"nested deeper than {max_depth} levels", path)
+            stack.extend(_children(item, path, depth + 1))
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise InvalidJson("NaN and infinity are not JSON", path)
+
+
+def _children(item: dict[str, JsonValue] | list[JsonValue], path: str, depth: int) -> list[tuple[JsonValue, str, int]]:
+    if isinstance(item, list):
+        return [(child, f"{path}/{index}", depth) for index, child in enumerate(item) if isinstance(child, str | dict | list | float)]
+    children: list[tuple[JsonValue, str, int]] = []
+    for key, child in item.items():
+        _check_text(key, path)
+        if isinstance(child, str | dict | list | float):
+            children.append((child, pointer(path, key), depth))
+    return children
+
+
+def _check_text(text: str, path: str) -> None:
+    if text.isascii():
+        if "\0" in text:
+            raise InvalidJson("text must not contain NUL", path)
+        return
+    if "\0" in text:
+        raise InvalidJson("text must not contain NUL", path)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidJson("text contains a lone surrogate", path) from error
+
+
+def pointer(base: str, *parts: str | int) -> str:
+    """Extend the JSON Pointer (RFC 6901) ``base`` by ``parts``."""
+    return base + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def dumps(value: JsonValue) -> str:
+    """Return compact JSON text.
+
+    Raises:
+        InvalidJson: the value holds something that JSON cannot (a NaN becomes null, as in JavaScript).
+    """
+    return dump_bytes(value).decode()
+
+
+def dump_bytes(value: JsonValue) -> bytes:
+    """Return compact JSON as UTF-8; see ``dumps``."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise InvalidJson(str(error)) from error
+
+
+def canonical(value: JsonValue) -> bytes:
+    """Return JSON with sorted keys, equal for equal values: what hashes are taken of."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise InvalidJson(str(error)) from error

@@ -1,0 +1,1 @@
+"""The model gateway: choosing and metering models."""

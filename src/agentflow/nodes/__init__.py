@@ -1,0 +1,1 @@
+"""Node types: what a step can do."""

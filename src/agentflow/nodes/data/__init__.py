@@ -1,0 +1,1 @@
+"""Node types that read, change or fetch data."""

@@ -1,0 +1,1 @@
+"""Node types over document collections."""

@@ -1,0 +1,1 @@
+"""The LangGraph saver over our database."""

@@ -1,0 +1,1 @@
+"""Bringing accepted runs to a worker."""

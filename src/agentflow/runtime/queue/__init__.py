@@ -1,0 +1,1 @@
+"""Claiming, renewing and releasing runs."""

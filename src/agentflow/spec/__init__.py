@@ -1,0 +1,1 @@
+"""What a workflow is: the document, its rules, its expressions; pure."""

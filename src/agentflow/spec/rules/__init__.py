@@ -1,0 +1,1 @@
+"""The rules a specification must keep, one file each."""

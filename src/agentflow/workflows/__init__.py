@@ -1,0 +1,1 @@
+"""Stored definitions and their versions."""
