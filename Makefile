@@ -1,0 +1,54 @@
+# AgentFlow: every task of a developer, the same at the desk and in CI. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check format docs bench fuzz clean
+
+BIN := .venv/bin
+# The stamp says that .venv holds exactly what uv.lock names; make repeats the set-up when one of these changed.
+READY := .venv/.ready
+QUESTION ?=
+ARGS ?=
+export PYTHONUTF8 := 1
+
+help:  ## List the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make .venv with the agentflow command in it
+	@echo "Ready: $(BIN)/agentflow"
+
+$(READY): pyproject.toml uv.lock scripts/setup.sh
+	@scripts/setup.sh
+
+demo: $(READY)  ## Index these docs and answer a question: make demo QUESTION="…"
+	@$(BIN)/agentflow demo $(if $(QUESTION),--question "$$QUESTION")
+demo: export QUESTION := $(QUESTION)
+
+serve: $(READY)  ## Start the server: make serve ARGS="--port 9000"
+	@$(BIN)/agentflow serve $(ARGS)
+
+test: $(READY)  ## Start the services that are missing and run all tests: make test ARGS="-k spec"
+	@$(BIN)/python -m scripts.services -- $(BIN)/pytest $(ARGS)
+
+check: $(READY)  ## Format, lint, types, import order, generated docs
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m scripts.reference --check
+	@$(BIN)/python -m scripts.check_features
+
+format: $(READY)  ## Format the code and repair what the linter can
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format
+
+docs: $(READY)  ## Write docs/reference again from the code
+	@$(BIN)/python -m scripts.reference
+
+bench: $(READY)  ## Measure against the targets and the peers
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+fuzz: $(READY)  ## 3,000 generated requests against the OpenAPI document
+	@AGENTFLOW_FUZZ_CASES=3000 $(BIN)/pytest tests/interfaces/rest/test_schemathesis.py $(ARGS)
+
+clean:  ## Remove what the tasks made, the demo's data too
+	@rm -rf .venv .tools .agentflow .services .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
