@@ -6,7 +6,6 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # The stamp says that .venv holds exactly what uv.lock names; make repeats the set-up when one of these changed.
 READY := .venv/.ready
-QUESTION ?=
 ARGS ?=
 export PYTHONUTF8 := 1
 
@@ -21,7 +20,6 @@ $(READY): pyproject.toml uv.lock scripts/setup.sh
 
 demo: $(READY)  ## Index these docs and answer a question: make demo QUESTION="…"
 	@$(BIN)/agentflow demo $(if $(QUESTION),--question "$$QUESTION")
-demo: export QUESTION := $(QUESTION)
 
 serve: $(READY)  ## Start the server: make serve ARGS="--port 9000"
 	@$(BIN)/agentflow serve $(ARGS)
