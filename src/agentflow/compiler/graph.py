@@ -1,0 +1,183 @@
+"""From a plan to a LangGraph ``StateGraph``. The only importer of StateGraph.
+
+Each unit becomes a graph node that is reached by ``Command(goto=…)``: it asks ``marks.decide`` what to do, lets the engine run its
+nodes, and goes on to what ``marks.onward`` names. The state has one channel per node (its mark) and one per loop (its count), so a
+step writes only what it changed. A ``map`` is three graph nodes: one renders the items and sends the lanes (``Send``), one is a lane,
+one collects.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypedDict
+from weakref import WeakKeyDictionary
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, Send
+
+from agentflow.compiler import marks as m
+from agentflow.compiler.engine import Engine, Outcome, Scope
+from agentflow.compiler.plan import Plan, PlanNode, Unit
+from agentflow.spec.model import END
+
+ENGINE = "agentflow_engine"
+"""Key in ``config["configurable"]`` of the run's engine."""
+SCOPE = "agentflow_scope"
+"""Key in ``config["configurable"]`` of the scope, set for the bodies of maps."""
+
+LANE, COLLECT = "#lane", "#collect"
+
+Step = Callable[[dict[str, Any], RunnableConfig], Awaitable[Any]]
+
+
+def build_graph(plan: Plan) -> "StateGraph[Any, Any, Any, Any]":
+    """Return the graph of ``plan``, not yet compiled."""
+    channels = [_mark_channel(node_id) for node_id in plan.nodes] + [_loop_channel(edge) for edge in plan.loops]
+    schema = TypedDict("RunState", dict.fromkeys(channels, Any))  # type: ignore[misc]  # the channels are only known now
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(schema)
+    for unit in plan.units:
+        head = unit.nodes[0]
+        graph.add_node(unit.id, _unit_step(plan, unit), input_schema=_reads(plan, unit))
+        if head.body is not None:
+            graph.add_node(unit.id + LANE, _lane_step(head), input_schema=_LaneInput)
+            graph.add_node(unit.id + COLLECT, _collect_step(plan, head), input_schema=_reads(plan, unit))
+            graph.add_edge(unit.id + LANE, unit.id + COLLECT)
+    graph.add_edge(START, plan.start)
+    return graph
+
+
+def compiled(plan: Plan) -> "CompiledStateGraph[Any, Any, Any, Any]":
+    """Return the compiled graph of ``plan``, the same one as long as the plan lives; it saves nothing."""
+    graph = _compiled.get(plan)
+    if graph is None:
+        graph = _compiled[plan] = build_graph(plan).compile(checkpointer=False)
+    return graph
+
+
+_compiled: "WeakKeyDictionary[Plan, CompiledStateGraph[Any, Any, Any, Any]]" = WeakKeyDictionary()
+
+
+def with_saver(
+    graph: "CompiledStateGraph[Any, Any, Any, Any]", saver: "BaseCheckpointSaver[Any]"
+) -> "CompiledStateGraph[Any, Any, Any, Any]":
+    """Return a shallow copy of a compiled graph that saves to ``saver``."""
+    return graph.copy({"checkpointer": saver})
+
+
+class _LaneInput(TypedDict):
+    iteration: int
+
+
+def _mark_channel(node_id: str) -> str:
+    # A channel must not be called like a graph node.
+    return "@" + node_id
+
+
+def _loop_channel(edge: int) -> str:
+    return f"loop:{edge}"
+
+
+def _reads(plan: Plan, unit: Unit) -> Any:
+    """Return the part of the state that the step of ``unit`` looks at, so that a step's cost does not grow with the graph."""
+    looked_at: dict[str, None] = {}
+    for node in unit.nodes:
+        looked_at[node.id] = None
+        for edge in node.incoming:
+            looked_at.update(dict.fromkeys((edge.source, *edge.leaves)))
+        looked_at.update(dict.fromkeys(edge.target for edge in node.outgoing if edge.target != END))
+        for loop in plan.loops_by_source.get(node.id, ()):
+            looked_at.update(dict.fromkeys((*loop.body, *loop.exits)))
+    channels = [_mark_channel(node_id) for node_id in looked_at] + [_loop_channel(edge) for edge in plan.loops]
+    return TypedDict("Reads", dict.fromkeys(channels, Any))  # type: ignore[misc]  # as above
+
+
+class _View:
+    """The marks that one step sees, and what it changes."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._state = state
+        self.marks: dict[str, m.Mark | None] = {key[1:]: value for key, value in state.items() if key[0] == "@"}
+        self._before = dict(self.marks)
+        self.loops = {int(key[5:]): value for key, value in state.items() if key[0] != "@"}
+        self._loops_before = dict(self.loops)
+
+    def update(self) -> dict[str, Any]:
+        """Return what changed, by channel."""
+        changed: dict[str, Any] = {_mark_channel(k): v for k, v in self.marks.items() if v is not self._before.get(k)}
+        changed.update({_loop_channel(k): v for k, v in self.loops.items() if v != self._loops_before.get(k)})
+        return changed
+
+
+def _engine(config: RunnableConfig) -> tuple[Engine, Scope]:
+    configurable = config["configurable"]
+    engine: Engine = configurable[ENGINE]
+    return engine, configurable.get(SCOPE) or engine.root
+
+
+def _unit_step(plan: Plan, unit: Unit) -> Step:
+    head = unit.nodes[0]
+
+    async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
+        engine, scope = _engine(config)
+        view = _View(state)
+        verdict = m.decide(head, view.marks)
+        if verdict is m.Verdict.WAIT:
+            return None
+        at = m.iteration(view.marks.get(head.id))
+        if verdict is m.Verdict.SKIP:
+            return _skip_chain(plan, unit, view, engine, scope)
+        if head.body is not None:
+            lanes = await engine.open_map(head, at, scope)
+            return Command(goto=[Send(head.id + LANE, {"iteration": at})] * lanes or [head.id + COLLECT])
+        return await _run_chain(plan, unit, view, engine, scope)
+
+    return step
+
+
+async def _run_chain(plan: Plan, unit: Unit, view: _View, engine: Engine, scope: Scope) -> Any:
+    for node in unit.nodes:
+        outcome = await engine.run(node, m.iteration(view.marks.get(node.id)), scope, view.loops)
+        _mark(node, outcome, view)
+    return _finish(plan, unit.nodes[-1], outcome, view)
+
+
+def _skip_chain(plan: Plan, unit: Unit, view: _View, engine: Engine, scope: Scope) -> Any:
+    for node in unit.nodes:
+        at = m.iteration(view.marks.get(node.id))
+        engine.skip(node, at, scope)
+        view.marks[node.id] = [m.SKIPPED, at, []]
+    return Command(update=view.update(), goto=m.onward(plan, unit.nodes[-1].id, view.marks))
+
+
+def _lane_step(node: PlanNode) -> Step:
+    async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
+        engine, scope = _engine(config)
+        await engine.run_lane(node, state["iteration"], scope)
+
+    return step
+
+
+def _collect_step(plan: Plan, node: PlanNode) -> Step:
+    async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
+        engine, scope = _engine(config)
+        view = _View(state)
+        outcome = await engine.close_map(node, m.iteration(view.marks.get(node.id)), scope, view.loops)
+        _mark(node, outcome, view)
+        return _finish(plan, node, outcome, view)
+
+    return step
+
+
+def _mark(node: PlanNode, outcome: Outcome, view: _View) -> None:
+    view.marks[node.id] = [outcome.status, m.iteration(view.marks.get(node.id)), list(outcome.taken)]
+
+
+def _finish(plan: Plan, node: PlanNode, outcome: Outcome, view: _View) -> Any:
+    if outcome.loop is None:
+        return Command(update=view.update(), goto=m.onward(plan, node.id, view.marks))
+    loop = plan.loops[outcome.loop]
+    view.loops[loop.edge] = view.loops.get(loop.edge, 0) + 1
+    view.loops.update(dict.fromkeys(loop.inner, 0))
+    m.go_round(loop, view.marks)
+    return Command(update=view.update(), goto=[loop.target])

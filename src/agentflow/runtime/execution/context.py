@@ -1,0 +1,101 @@
+"""The world as one attempt of one node sees it: fulfils ``nodes.context.NodeContext``."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from agentflow.errors import NodeError
+from agentflow.nodes.context import ChildRun, DatabaseSource, HttpClient, Knowledge, ModelGateway, Part, ResolvedSource, Usage
+from agentflow.runtime.execution.ports import ChildRequest, Ports
+from agentflow.runtime.execution.usage import UsageMeter
+from agentflow.runtime.journal.writer import RunJournal
+from agentflow.runtime.records.records import NodeRecord, RunRecord
+from agentflow.runtime.states import EventType
+
+if TYPE_CHECKING:
+    from agentflow.identity.subject import Subject
+
+
+class Context:
+    """One attempt of one node."""
+
+    def __init__(
+        self,
+        *,
+        run: RunRecord,
+        record: NodeRecord,
+        parts: Sequence[Part],
+        source: ResolvedSource | None,
+        subject: "Subject",
+        journal: RunJournal,
+        meter: UsageMeter,
+        ports: Ports,
+    ) -> None:
+        self.tenant_id = run.tenant_id
+        self.run_id = run.id
+        self.node_id = record.key
+        self.attempt = record.attempts
+        self.key = f"{run.id}:{record.key}:{record.iteration}"
+        self.started_at: datetime = record.started_at or ports.clock.now()
+        self.inputs: Mapping[str, Any] = run.inputs
+        self.parts = parts
+        self.source = source
+        self.usage = UsageMeter()
+        self._run, self._record, self._subject, self._journal, self._meter, self._ports = run, record, subject, journal, meter, ports
+
+    @property
+    def http(self) -> HttpClient:
+        """HTTP behind the SSRF guard."""
+        return self._ports.http
+
+    @property
+    def models(self) -> ModelGateway:
+        """Chat and embedding models."""
+        return self._ports.models
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The collections of the run's tenant."""
+        return self._ports.knowledge(self._subject)
+
+    def database(self) -> DatabaseSource:
+        """Return the database of the node's source."""
+        if self.source is None:
+            raise NodeError("The node names no source.", error_code="DB_CONFIG", hint="Add a source of kind db to the specification.")
+        return self._ports.open_database(self.source)
+
+    def token(self, text: str) -> None:
+        """Stream a piece of text to present readers."""
+        self._journal.live(EventType.NODE_TOKEN, self.node_id, {"text": text})
+
+    def progress(self, fraction: float | None, message: str = "") -> None:
+        """Append a ``node.progress`` event."""
+        self._journal.event(EventType.NODE_PROGRESS, self.node_id, {"fraction": fraction, "message": message})
+
+    def log(self, message: str, level: Literal["debug", "info", "warning", "error"] = "info", **data: Any) -> None:
+        """Append a ``log`` event."""
+        self._journal.event(EventType.LOG, self.node_id, {"level": level, "message": message, **({"data": data} if data else {})})
+
+    def use(self, usage: Usage) -> None:
+        """Count model use towards the node and the run, and hold the run to its limits."""
+        self.usage.add(usage)
+        self._meter.add(usage)
+        self._meter.check()
+
+    async def run_child(self, workflow: str, inputs: Mapping[str, Any], version: int | Literal["latest"]) -> ChildRun:
+        """Run another workflow as a child of this node's execution."""
+        if self._ports.run_child is None:
+            raise NodeError("This process cannot start child runs.", error_code="WORKFLOW_NOT_FOUND")
+        return await self._ports.run_child(
+            ChildRequest(
+                subject=self._subject,
+                parent_run_id=self.run_id,
+                parent_key=f"{self._record.key}:{self._record.iteration}",
+                depth=self._run.depth + 1,
+                workflow=workflow,
+                version=None if version == "latest" else version,
+                inputs=inputs,
+            )
+        )
+
+

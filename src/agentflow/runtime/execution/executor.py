@@ -1,0 +1,203 @@
+"""Drives one run from where it stands to its end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+from agentflow.compiler.plan import Plan
+from agentflow.errors import AgentFlowError, InvalidSpec
+from agentflow.identity.permissions import ALL_PERMISSIONS
+from agentflow.identity.subject import Subject
+from agentflow.runtime.checkpoints.saver import AgentFlowSaver
+from agentflow.runtime.execution.driver import drive
+from agentflow.runtime.execution.failures import NeedsAttention, RunFailed, run_error
+from agentflow.runtime.execution.node_runner import NodeRunner
+from agentflow.runtime.execution.plans import PlanCache
+from agentflow.runtime.execution.ports import Ports
+from agentflow.runtime.journal.writer import RunJournal
+from agentflow.runtime.records.records import NodeRecord, RunRecord
+from agentflow.runtime.records.repository import RunMemory, load_memory
+from agentflow.runtime.states import EventType, RunStatus
+from agentflow.spec.expressions import ExpressionError
+
+log = structlog.get_logger(__name__)
+
+
+class Stop(StrEnum):
+    """Why a run that could go on is stopped from outside."""
+
+    CANCEL = "cancel"
+    TIMEOUT = "timeout"
+    RELEASE = "release"
+    """The process shuts down; somebody else will go on."""
+
+
+@dataclass(slots=True)
+class Drive:
+    """One run in the hands of this process."""
+
+    run: RunRecord
+    fresh: bool
+    stop: Stop | None = None
+    task: asyncio.Task[None] | None = None
+    graph: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def ask(self, stop: Stop) -> None:
+        """Ask the run to stop; the first reason counts."""
+        if self.stop is None:
+            self.stop = stop
+            if self.graph is not None:
+                self.graph.cancel()
+
+
+_EVENTS = {
+    RunStatus.SUCCEEDED: EventType.RUN_SUCCEEDED,
+    RunStatus.FAILED: EventType.RUN_FAILED,
+    RunStatus.CANCELLED: EventType.RUN_CANCELLED,
+    RunStatus.TIMED_OUT: EventType.RUN_TIMED_OUT,
+    RunStatus.NEEDS_ATTENTION: EventType.RUN_WAITING,
+}
+
+
+class Executor:
+    """Drives runs, each in a task of its own."""
+
+    def __init__(self, ports: Ports, plans: PlanCache, saver: AgentFlowSaver) -> None:
+        self._ports = ports
+        self._plans = plans
+        self._saver = saver
+
+    async def drive(self, doing: Drive) -> None:
+        """Take a run to its end; returns with the run terminal and durable, released, or lost to another owner."""
+        run = doing.run
+        memory = RunMemory(last_seq=1) if doing.fresh else await load_memory(self._ports.database, run)
+        journal = RunJournal(run, memory.last_seq, self._ports.committer, self._ports.statements, self._ports.hub, self._ports.clock)
+        self._begin(run, journal, fresh=doing.fresh)
+        runner: NodeRunner | None = None
+        try:
+            if run.attempts > self._ports.settings.max_attempts:
+                raise RunFailed(_too_many_attempts(run.attempts - 1))
+            plan = await self._plans.of_run(run)
+            runner = NodeRunner(run, plan, _subject(run), journal, self._ports, memory.nodes)
+            await self._graph(doing, plan, runner, journal, memory.nodes)
+            run.outputs = _outputs(plan, runner)
+            run.status = RunStatus.SUCCEEDED
+        except RunFailed as error:
+            run.status, run.error = RunStatus.FAILED, error.error
+        except NeedsAttention as error:
+            run.status, run.error = RunStatus.NEEDS_ATTENTION, error.error
+        except ExpressionError as error:
+            run.status, run.error = RunStatus.FAILED, _bad_outputs(error)
+        except InvalidSpec as error:
+            run.status, run.error = RunStatus.FAILED, run_error(error)
+        except asyncio.CancelledError:
+            if journal.broken is not None:
+                log.warning("run lost to another owner", run_id=run.id, reason=repr(journal.broken))
+                return
+            if doing.stop is None or doing.stop is Stop.RELEASE:
+                await journal.flush()
+                raise
+            run.status, run.error = _stopped(doing.stop, run)
+        except Exception:
+            log.exception("the engine failed", run_id=run.id)
+            run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))
+        await self._finish(run, runner, journal)
+
+    async def _graph(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal, nodes: Sequence[NodeRecord]) -> None:
+        """Run the graph in a task of its own, so that stopping the run stops the graph and nothing else."""
+        run, loop = doing.run, asyncio.get_running_loop()
+        saver = self._saver.for_run(run.tenant_id, journal.add)
+        resume = not doing.fresh and await saver.has_checkpoint(run.id)
+        steps = self._ports.settings.max_run_steps
+        doing.graph = loop.create_task(drive(plan, runner, saver, run.id, resume=resume, max_steps=steps))
+        journal.on_broken = doing.graph
+        left = (run.deadline_at - self._ports.clock.now()).total_seconds()
+        timer = loop.call_later(max(left, 0), doing.ask, Stop.TIMEOUT)
+        if doing.stop is not None:
+            doing.graph.cancel()
+        try:
+            await doing.graph
+        except asyncio.CancelledError:
+            doing.graph.cancel()
+            await asyncio.wait([doing.graph])
+            raise
+        finally:
+            timer.cancel()
+
+    def _begin(self, run: RunRecord, journal: RunJournal, *, fresh: bool) -> None:
+        run.status = RunStatus.RUNNING
+        run.error = None
+        run.started_at = run.started_at or self._ports.clock.now()
+        journal.run_changed()
+        if fresh:
+            journal.event(EventType.RUN_STARTED)
+        else:
+            journal.event(EventType.RUN_RESUMED, data={"attempt": run.attempts})
+
+    async def _finish(self, run: RunRecord, runner: NodeRunner | None, journal: RunJournal) -> None:
+        run.ended_at = self._ports.clock.now() if run.status.is_terminal else None
+        run.usage = runner.meter.stored() if runner else None
+        data: dict[str, Any] = {"outputs": run.outputs} if run.status is RunStatus.SUCCEEDED else {"error": run.error}
+        if run.status is RunStatus.NEEDS_ATTENTION:
+            data["reason"] = "needs_attention"
+        journal.run_changed()
+        journal.event(_EVENTS[run.status], data=data)
+        try:
+            await journal.flush()
+        except Exception as error:  # noqa: BLE001 - whatever the database says, the run is no longer ours; the sweeper finds it again
+            log.warning("the end of a run was not stored", run_id=run.id, error=repr(error))
+            return
+        self._ports.hub.ended(run.id)
+
+
+def _outputs(plan: Plan, runner: NodeRunner) -> Any:
+    """Return the run's result: ``outputs``, else what the ``output`` node gave, else what the nodes at the ends gave."""
+    if plan.outputs is not None:
+        return plan.outputs.render(runner.root.names)
+    return runner.closing_outputs()
+
+
+def _subject(run: RunRecord) -> Subject:
+    # A run acts for the user who started it; the permission to start it was checked when it was accepted.
+    return Subject(run.tenant_id, run.user_id, ALL_PERMISSIONS)
+
+
+def _stopped(stop: Stop, run: RunRecord) -> tuple[RunStatus, dict[str, Any] | None]:
+    if stop is Stop.CANCEL:
+        return RunStatus.CANCELLED, None
+    seconds = (run.deadline_at - run.created_at).total_seconds()
+    error = {
+        "code": "TIMEOUT",
+        "message": f"The run took longer than its limit of {seconds:g} s.",
+        "node_id": None,
+        "attempt": None,
+        "hint": "Raise limits.timeout_s in the specification.",
+        "details": {"limit": "timeout_s"},
+    }
+    return RunStatus.TIMED_OUT, error
+
+
+def _bad_outputs(error: ExpressionError) -> dict[str, Any]:
+    return {
+        "code": "EXPRESSION",
+        "message": f"The outputs of the workflow cannot be built: {error}",
+        "node_id": None,
+        "attempt": None,
+        "hint": "Check the templates under outputs against what the nodes really gave.",
+        "details": {"expression": error.expression},
+    }
+
+
+def _too_many_attempts(attempts: int) -> dict[str, Any]:
+    return {
+        "code": "TOO_MANY_ATTEMPTS",
+        "message": f"The run was taken up {attempts} times and never got to its end; every time the process died.",
+        "node_id": None,
+        "attempt": None,
+        "hint": "Look for the node that takes the process down: the last node.started event names it.",
+        "details": {"attempts": attempts},
+    }

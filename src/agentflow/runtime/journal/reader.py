@@ -1,0 +1,124 @@
+"""Reading the event log of a run from any point, and following it live: no gap, no repeat."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agentflow.identity.subject import Subject
+from agentflow.infra.db.engine import Database
+from agentflow.runtime.journal.hub import LiveHub, Subscription
+from agentflow.runtime.records.records import RunRecord
+from agentflow.runtime.records.repository import get_run
+from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
+from agentflow.runtime.runs.schemas import Event
+from agentflow.runtime.states import EventType
+
+BATCH = 1_000
+POLL_S = 1.0
+"""How often a follower looks into the log by itself, for runs that another process drives."""
+
+ENDS = frozenset({EventType.RUN_SUCCEEDED, EventType.RUN_FAILED, EventType.RUN_CANCELLED, EventType.RUN_TIMED_OUT})
+
+
+class EventReader:
+    """The event log, for one tenant at a time."""
+
+    def __init__(self, database: Database, hub: LiveHub) -> None:
+        self._database = database
+        self._hub = hub
+
+    async def read(self, subject: Subject, run_id: str, after: int, limit: int) -> list[Event]:
+        """Return up to ``limit`` stored events behind ``after``, in order.
+
+        Raises:
+            NotFound: the tenant has no such run.
+        """
+        run = await get_run(self._database, subject, run_id)
+        return await self._page(run, after, limit)
+
+    async def follow(self, subject: Subject, run_id: str, after: int) -> AsyncIterator[Event]:
+        """Yield every event behind ``after``, then those that come, up to the event that ends the run.
+
+        Raises:
+            NotFound: the tenant has no such run.
+        """
+        run = await get_run(self._database, subject, run_id)
+        subscription = self._hub.subscribe(run_id)
+        try:
+            async for event in self._follow(run, subject, subscription, after):
+                yield event
+                if event.type in ENDS:
+                    return
+        finally:
+            self._hub.unsubscribe(run_id, subscription)
+
+    async def _follow(self, run: RunRecord, subject: Subject, subscription: Subscription, after: int) -> AsyncIterator[Event]:
+        seq = after
+        while True:
+            page = await self._page(run, seq, BATCH)
+            for event in page:
+                seq = event.seq
+                yield event
+            if len(page) == BATCH:
+                continue
+            if not page and run.status.is_terminal:
+                return
+            async for event in self._live(subscription, seq):
+                seq = event.seq
+                yield event
+            run = await get_run(self._database, subject, run.id)
+
+    async def _live(self, subscription: Subscription, seq: int) -> AsyncIterator[Event]:
+        """Yield live events as long as they join up with ``seq``."""
+        while True:
+            events = await subscription.take(POLL_S)
+            if subscription.lagged or not events:
+                subscription.lagged = False
+                return
+            for event in events:
+                if event.type is EventType.NODE_TOKEN:
+                    yield event.model_copy(update={"seq": seq})
+                elif event.seq == seq + 1:
+                    seq = event.seq
+                    yield event
+                elif event.seq > seq:
+                    return
+
+    async def _page(self, run: RunRecord, after: int, limit: int) -> list[Event]:
+        columns = (EVENTS.c.seq, EVENTS.c.type, EVENTS.c.node_id, EVENTS.c.at, EVENTS.c.data)
+        async with self._database.reading() as session:
+            rows = (
+                await session.execute(
+                    select(*columns)
+                    .where(EVENTS.c.tenant_id == run.tenant_id, EVENTS.c.run_id == run.id, EVENTS.c.seq > after)
+                    .order_by(EVENTS.c.seq)
+                    .limit(limit)
+                )
+            ).all()
+            outputs = await self._outputs(session, run, rows)
+        return [_event(run.id, row, outputs) for row in rows]
+
+    async def _outputs(self, session: AsyncSession, run: RunRecord, rows: Sequence[Row[Any]]) -> dict[Any, Any]:
+        """Return the outputs that belong into events: they are stored once, with the node run and the run."""
+        keys = {row.node_id for row in rows if row.type == EventType.NODE_COMPLETED}
+        found: dict[Any, Any] = {}
+        if keys:
+            query = select(NODE_RUNS.c.key, NODE_RUNS.c.iteration, NODE_RUNS.c.output).where(NODE_RUNS.c.run_id == run.id)
+            if len(keys) <= BATCH // 2:
+                query = query.where(NODE_RUNS.c.key.in_(keys))
+            found.update({(key, iteration): output for key, iteration, output in (await session.execute(query)).all()})
+        if rows and rows[-1].type == EventType.RUN_SUCCEEDED:
+            found[None] = await session.scalar(select(RUNS.c.outputs).where(RUNS.c.id == run.id))
+        return found
+
+
+def _event(run_id: str, row: Row[Any], outputs: dict[Any, Any]) -> Event:
+    data = row.data or {}
+    type_ = EventType(row.type)
+    if type_ is EventType.NODE_COMPLETED:
+        data["output"] = outputs.get((row.node_id, data.get("iteration", 0)))
+    elif type_ is EventType.RUN_SUCCEEDED:
+        data["outputs"] = outputs.get(None)
+    return Event.model_construct(seq=row.seq, run_id=run_id, type=type_, node_id=row.node_id, at=row.at, data=data)

@@ -1,0 +1,171 @@
+"""The journal of one run while it is driven: numbers its events, gathers its rows, and makes them durable in order.
+
+Rows gather for up to ``LINGER_S`` before they are handed to the group committer; ``flush`` hands them over at once and waits for the disk.
+One batch of a run is under way at a time, so a batch that fails can never leave a gap before a later one. Events are published to
+readers only when they are durable.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from agentflow.infra.db.group_commit import Batch, Fenced, GroupCommitter, Guard, Statement
+from agentflow.kit.clock import Clock
+from agentflow.runtime.journal.hub import LiveHub
+from agentflow.runtime.records.records import NodeRecord, RunRecord
+from agentflow.runtime.records.statements import Statements
+from agentflow.runtime.runs.schemas import Event
+from agentflow.runtime.states import EventType
+
+log = structlog.get_logger(__name__)
+
+LINGER_S = 0.002
+_JOINED = frozenset({"output", "outputs"})
+RETRY_S = (0.1, 0.5, 1.0, 2.0, 4.0)
+"""Waits before a batch that the database refused is sent again; together shorter than a lease."""
+
+
+class RunJournal:
+    """What one owner writes about one run. Everything but ``flush`` returns at once."""
+
+    def __init__(self, run: RunRecord, last_seq: int, committer: GroupCommitter, statements: Statements, hub: LiveHub, clock: Clock) -> None:
+        self._run = run
+        self._seq = last_seq
+        self._committer = committer
+        self._statements = statements
+        self._hub = hub
+        self._clock = clock
+        self._guard = Guard(run.id, run.fence)
+        self._batch = Batch(self._guard)
+        self._nodes: dict[tuple[str, int], Mapping[str, Any]] = {}
+        self._events: list[Event] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self.broken: BaseException | None = None
+        """Why nothing more can be written (lease lost, database gone), or None."""
+        self.on_broken: asyncio.Task[Any] | None = None
+        """Task to cancel when the journal breaks: the driver of the run."""
+
+    @property
+    def events_written(self) -> int:
+        """How many events the run has."""
+        return self._seq
+
+    def event(self, type_: EventType, node_id: str | None = None, data: dict[str, Any] | None = None) -> None:
+        """Append an event; its row holds no outputs, readers join them from the run or node run."""
+        self._seq += 1
+        at = self._clock.now()
+        stored = {key: value for key, value in data.items() if key not in _JOINED} if data else None
+        row = {"tenant_id": self._run.tenant_id, "run_id": self._run.id, "seq": self._seq, "type": type_.value}
+        self._batch.add(self._statements.add_event, {**row, "node_id": node_id, "at": at, "data": stored or None})
+        self._events.append(Event.model_construct(seq=self._seq, run_id=self._run.id, type=type_, node_id=node_id, at=at, data=data or {}))
+        self._linger()
+
+    def live(self, type_: EventType, node_id: str, data: dict[str, Any]) -> None:
+        """Show an event to present readers only; it is not stored and has the number of the last stored one."""
+        if self._hub.has_readers(self._run.id):
+            event = Event.model_construct(seq=self._seq, run_id=self._run.id, type=type_, node_id=node_id, at=self._clock.now(), data=data)
+            self._hub.publish(self._run.id, [event])
+
+    def node(self, record: NodeRecord) -> None:
+        """Write the present state of a node run; within a batch the last state wins."""
+        self._nodes[(record.key, record.iteration)] = {
+            "tenant_id": self._run.tenant_id,
+            "run_id": self._run.id,
+            "key": record.key,
+            "iteration": record.iteration,
+            "position": record.position,
+            "type": record.type,
+            "status": record.status.value,
+            "attempts": record.attempts,
+            "input": record.input,
+            "output": record.output,
+            "error": record.error,
+            "usage": record.usage,
+            "taken": record.taken,
+            "started_at": record.started_at,
+            "ended_at": record.ended_at,
+        }
+        self._linger()
+
+    def run_changed(self) -> None:
+        """Write the present state of the run."""
+        run = self._run
+        self._batch.add(
+            self._statements.change_run,
+            {
+                "run": run.id,
+                "status": run.status.value,
+                "outputs": run.outputs,
+                "error": run.error,
+                "usage": run.usage,
+                "started_at": run.started_at,
+                "ended_at": run.ended_at,
+            },
+        )
+        self._linger()
+
+    def add(self, statement: Statement, row: Mapping[str, Any]) -> None:
+        """Append a row of another table to the same batch (checkpoints, cached outputs)."""
+        self._batch.add(statement, row)
+        self._linger()
+
+    async def flush(self) -> None:
+        """Wait until everything written so far is durable.
+
+        Raises:
+            Fenced: the run has another owner.
+            DBAPIError: the database refused for longer than the retries last.
+        """
+        while self._batch.writes or self._nodes or self._writing is not None:
+            self._send()
+            if self._writing is not None:
+                await asyncio.shield(self._writing)
+            if self.broken is not None:
+                raise self.broken
+
+    def _linger(self) -> None:
+        if self._timer is None and self._writing is None and self.broken is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER_S, self._send)
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is not None or self.broken is not None or not (self._batch.writes or self._nodes):
+            return
+        batch, events = self._batch, self._events
+        if self._nodes:
+            batch.writes[self._statements.put_node] = list(self._nodes.values())
+        self._batch, self._events, self._nodes = Batch(self._guard), [], {}
+        self._writing = asyncio.get_running_loop().create_task(self._write(batch, events))
+
+    async def _write(self, batch: Batch, events: list[Event]) -> None:
+        try:
+            await self._commit(batch)
+        except (Fenced, DBAPIError, OSError) as error:
+            self._break(error)
+        else:
+            self._hub.publish(self._run.id, events)
+        finally:
+            self._writing = None
+        self._send()
+
+    async def _commit(self, batch: Batch) -> None:
+        for wait_s in RETRY_S:
+            try:
+                await self._committer.submit(batch)
+            except (DBAPIError, OSError) as error:
+                log.warning("journal write failed, will retry", run_id=self._run.id, error=str(error), wait_s=wait_s)
+                await asyncio.sleep(wait_s)
+            else:
+                return
+        await self._committer.submit(batch)
+
+    def _break(self, error: BaseException) -> None:
+        self.broken = error
+        if self.on_broken is not None:
+            self.on_broken.cancel()

@@ -1,0 +1,107 @@
+"""Who is certainly dead: a worker holds a lock as long as its process lives, so a lock that can be had means that its owner is gone.
+
+Leases bound recovery everywhere; presence only makes it faster, where the operating system or the database can tell at once.
+"""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agentflow.infra.db.engine import Database
+
+
+class Presence(Protocol):
+    """Announces this worker, and tells of others whether they are dead for certain."""
+
+    async def announce(self, owner: str) -> None:
+        """Hold the lock of ``owner`` until ``withdraw`` or death."""
+        ...
+
+    async def is_dead(self, owner: str) -> bool:
+        """Tell whether ``owner`` has certainly died; False when unknown."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Let go of the lock."""
+        ...
+
+
+class FilePresence:
+    """Locks on files beside a SQLite database (``flock``): released by the kernel however a process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: tuple[int, Path] | None = None
+
+    async def announce(self, owner: str) -> None:
+        """Hold the lock of ``owner``."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{owner}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held = (handle, path)
+
+    async def is_dead(self, owner: str) -> bool:
+        """Tell whether the lock of ``owner`` is free; a missing file means that it was cleared away after its death."""
+        path = self._folder / f"{owner}.lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            return True
+        finally:
+            os.close(handle)
+
+    async def withdraw(self) -> None:
+        """Let go of the lock and remove its file."""
+        if self._held is not None:
+            handle, path = self._held
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            os.close(handle)
+            self._held = None
+
+
+class AdvisoryPresence:
+    """Session advisory locks of PostgreSQL: released by the server when the connection of a dead process is gone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: AsyncConnection | None = None
+
+    async def announce(self, owner: str) -> None:
+        """Hold the lock of ``owner`` on a connection of its own."""
+        self._connection = await self._database.engine.connect()
+        await self._connection.execution_options(isolation_level="AUTOCOMMIT")
+        await self._connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(owner)})
+
+    async def is_dead(self, owner: str) -> bool:
+        """Tell whether the lock of ``owner`` is free."""
+        async with self._database.engine.connect() as connection:
+            free = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(owner)})
+        return bool(free)
+
+    async def withdraw(self) -> None:
+        """Close the connection that holds the lock."""
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                await self._connection.invalidate()
+            await self._connection.close()
+            self._connection = None
+
+
+def _lock_key(owner: str) -> int:
+    # The random half of a UUIDv7 as a signed 64-bit number.
+    return int.from_bytes(bytes.fromhex(owner.replace("-", "")[16:]), signed=True)

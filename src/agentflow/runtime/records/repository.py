@@ -1,0 +1,94 @@
+"""Queries over runs and node runs; those for people are scoped to a tenant, those of the engine to one run it owns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from agentflow.errors import NotFound
+from agentflow.identity.subject import Subject
+from agentflow.infra.db.engine import Database
+from agentflow.kit.ids import is_id
+from agentflow.runtime.records.models import NodeRunRow, RunRow
+from agentflow.runtime.records.records import NodeRecord, RunRecord
+from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
+from agentflow.runtime.states import NodeStatus, RunStatus
+
+_RUN_FIELDS = tuple(item.name for item in fields(RunRecord))
+_NODE_FIELDS = tuple(item.name for item in fields(NodeRecord))
+RUN_COLUMNS = tuple(RUNS.c[name] for name in _RUN_FIELDS)
+NODE_COLUMNS = tuple(NODE_RUNS.c[name] for name in _NODE_FIELDS)
+
+
+class RunNotFound(NotFound):
+    """There is no such run, or it belongs to another tenant."""
+
+    code, title = "RUN_NOT_FOUND", "Run not found"
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """What is stored of a run that is taken up again.
+
+    Attributes:
+        last_seq: number of its last event.
+        nodes: its node runs.
+    """
+
+    last_seq: int
+    nodes: list[NodeRecord] = field(default_factory=list)
+
+
+def to_run(row: Row[Any]) -> RunRecord:
+    """Return a row of ``RUN_COLUMNS`` as a record."""
+    record = RunRecord(**dict(zip(_RUN_FIELDS, row, strict=True)))
+    record.status = RunStatus(record.status)
+    record.tags = record.tags or []
+    return record
+
+
+def to_node(row: Row[Any]) -> NodeRecord:
+    """Return a row of ``NODE_COLUMNS`` as a record."""
+    record = NodeRecord(**dict(zip(_NODE_FIELDS, row, strict=True)))
+    record.status = NodeStatus(record.status)
+    return record
+
+
+def run_row(record: RunRecord) -> dict[str, Any]:
+    """Return a record as the parameters of an insert."""
+    row = {name: getattr(record, name) for name in _RUN_FIELDS}
+    row["status"] = record.status.value
+    row["tags"] = record.tags or None
+    return row
+
+
+async def load_memory(database: Database, run: RunRecord) -> RunMemory:
+    """Return what is stored of a run that this process owns."""
+    async with database.reading() as session:
+        last = await session.scalar(select(func.max(EVENTS.c.seq)).where(EVENTS.c.run_id == run.id))
+        rows: Sequence[Row[Any]] = (
+            await session.execute(select(*NODE_COLUMNS).where(NodeRunRow.run_id == run.id).order_by(NodeRunRow.position))
+        ).all()
+    return RunMemory(last or 0, [to_node(row) for row in rows])
+
+
+async def find_run(database: Database, subject: Subject, run_id: str) -> RunRecord | None:
+    """Return a run of the subject's tenant, or None."""
+    if not is_id(run_id):
+        return None
+    async with database.reading() as session:
+        row = (await session.execute(select(*RUN_COLUMNS).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id))).one_or_none()
+    return None if row is None else to_run(row)
+
+
+async def get_run(database: Database, subject: Subject, run_id: str) -> RunRecord:
+    """Return a run of the subject's tenant.
+
+    Raises:
+        RunNotFound: the tenant has no such run.
+    """
+    record = await find_run(database, subject, run_id)
+    if record is None:
+        raise RunNotFound(f"There is no run {run_id}.", hint="GET /api/v1/runs lists the runs you can see.")
+    return record
