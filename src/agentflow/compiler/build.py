@@ -103,7 +103,9 @@ def _loops(ways: Sequence[FlowEdge]) -> dict[int, Loop]:
     loops: dict[int, Loop] = {}
     for index in back:
         way, body = ways[index], bodies[index] | {ways[index].source, ways[index].target}
-        exits = dict.fromkeys(other.target for other in forward if other.source in body and other.target not in body and other.target != END)
+        exits = dict.fromkeys(
+            other.target for other in forward if other.source in body and other.target not in body and other.target != END
+        )
         inner = tuple(other for other in back if other != index and bodies[other] and bodies[other] < body)
         assert way.loop is not None  # noqa: S101 - `back` holds only these
         loops[index] = Loop(index, way.source, way.target, way.loop, frozenset(body), tuple(exits), inner)

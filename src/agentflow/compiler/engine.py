@@ -76,5 +76,3 @@ class Engine(Protocol):
     async def close_map(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome:
         """Collect the results of a map."""
         ...
-
-

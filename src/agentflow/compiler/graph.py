@@ -34,8 +34,8 @@ Step = Callable[[dict[str, Any], RunnableConfig], Awaitable[Any]]
 def build_graph(plan: Plan) -> "StateGraph[Any, Any, Any, Any]":
     """Return the graph of ``plan``, not yet compiled."""
     channels = [_mark_channel(node_id) for node_id in plan.nodes] + [_loop_channel(edge) for edge in plan.loops]
-    schema = TypedDict("RunState", dict.fromkeys(channels, Any))  # type: ignore[misc]  # the channels are only known now
-    graph: StateGraph[Any, Any, Any, Any] = StateGraph(schema)
+    schema = _schema("RunState", channels)
+    graph: Any = StateGraph(schema)
     for unit in plan.units:
         head = unit.nodes[0]
         graph.add_node(unit.id, _unit_step(plan, unit), input_schema=_reads(plan, unit))
@@ -44,7 +44,8 @@ def build_graph(plan: Plan) -> "StateGraph[Any, Any, Any, Any]":
             graph.add_node(unit.id + COLLECT, _collect_step(plan, head), input_schema=_reads(plan, unit))
             graph.add_edge(unit.id + LANE, unit.id + COLLECT)
     graph.add_edge(START, plan.start)
-    return graph
+    result: StateGraph[Any, Any, Any, Any] = graph
+    return result
 
 
 def compiled(plan: Plan) -> "CompiledStateGraph[Any, Any, Any, Any]":
@@ -69,6 +70,11 @@ class _LaneInput(TypedDict):
     iteration: int
 
 
+def _schema(name: str, channels: list[str]) -> Any:
+    make: Any = TypedDict  # the channels are only known now, which type checkers cannot follow
+    return make(name, dict.fromkeys(channels, Any))
+
+
 def _mark_channel(node_id: str) -> str:
     # A channel must not be called like a graph node.
     return "@" + node_id
@@ -89,7 +95,7 @@ def _reads(plan: Plan, unit: Unit) -> Any:
         for loop in plan.loops_by_source.get(node.id, ()):
             looked_at.update(dict.fromkeys((*loop.body, *loop.exits)))
     channels = [_mark_channel(node_id) for node_id in looked_at] + [_loop_channel(edge) for edge in plan.loops]
-    return TypedDict("Reads", dict.fromkeys(channels, Any))  # type: ignore[misc]  # as above
+    return _schema("Reads", channels)
 
 
 class _View:

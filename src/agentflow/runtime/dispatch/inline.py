@@ -59,6 +59,11 @@ class InlineDispatcher:
         """Tell whether this process has the run."""
         return run_id in self._drives
 
+    def record(self, run_id: str) -> RunRecord | None:
+        """Return the run as this process has it in its hands, or None; its end is durable only once the hub says so."""
+        drive = self._drives.get(run_id)
+        return None if drive is None else drive.run
+
     @property
     def free(self) -> int:
         """How many more runs could be driven now."""

@@ -30,7 +30,7 @@ async def attempt(node: PlanNode, config: NodeConfig, record: NodeRecord, contex
         record.attempts += 1
         context.attempt = record.attempts
         try:
-            return to_json(await _once(node, config, context), node, max_bytes)
+            return to_json(await _once(node, config, context), max_bytes)
         except NodeError as error:
             wait_s = next_wait_s(node.node.retry, record.attempts, error, random.random())  # noqa: S311 - jitter is no secret
             if wait_s is None:
@@ -74,7 +74,7 @@ async def _guarded(node: PlanNode, config: NodeConfig, context: NodeContext) -> 
         ) from error
 
 
-def to_json(output: Any, node: PlanNode, max_bytes: int) -> Any:
+def to_json(output: Any, max_bytes: int) -> Any:
     """Return an output as plain JSON.
 
     Raises:

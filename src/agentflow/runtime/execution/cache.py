@@ -41,4 +41,6 @@ class NodeCache:
     def put(self, journal: RunJournal, key: str, output: Any, ttl_s: float) -> None:
         """Keep an output for ``ttl_s`` seconds; durable together with the node run."""
         expires_at = self._ports.clock.now().timestamp() + ttl_s
-        journal.add(self._ports.statements.put_cache, {"tenant_id": self._tenant_id, "key": key, "output": output, "expires_at": expires_at})
+        journal.add(
+            self._ports.statements.put_cache, {"tenant_id": self._tenant_id, "key": key, "output": output, "expires_at": expires_at}
+        )

@@ -97,5 +97,3 @@ class Context:
                 inputs=inputs,
             )
         )
-
-

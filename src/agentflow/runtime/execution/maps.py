@@ -83,7 +83,9 @@ class MapWork:
         try:
             return self._body.output.render(names)
         except ExpressionError as error:
-            raise RunFailed({"code": "EXPRESSION", "message": str(error), "node_id": key, "attempt": None, "hint": None, "details": {}}) from error
+            raise RunFailed(
+                {"code": "EXPRESSION", "message": str(error), "node_id": key, "attempt": None, "hint": None, "details": {}}
+            ) from error
 
     def collect(self) -> Any:
         """Return the map's output: results in the order of the items."""

@@ -43,7 +43,9 @@ class _Execution:
 class NodeRunner:
     """The nodes of one run."""
 
-    def __init__(self, run: RunRecord, plan: Plan, subject: Subject, journal: RunJournal, ports: Ports, memory: Sequence[NodeRecord]) -> None:
+    def __init__(
+        self, run: RunRecord, plan: Plan, subject: Subject, journal: RunJournal, ports: Ports, memory: Sequence[NodeRecord]
+    ) -> None:
         self.journal = journal
         self.meter = UsageMeter(plan.spec.limits)
         self.last_output: dict[str, Any] = {}
@@ -109,7 +111,9 @@ class NodeRunner:
             record.started_at = self._ports.clock.now()
         record.status = NodeStatus.RUNNING
         self.journal.node(record)
-        self.journal.event(EventType.NODE_STARTED, key, {"type": node.node.type, "iteration": iteration} if iteration else {"type": node.node.type})
+        self.journal.event(
+            EventType.NODE_STARTED, key, {"type": node.node.type, "iteration": iteration} if iteration else {"type": node.node.type}
+        )
         return record
 
     def _record(self, node: PlanNode, key: str, iteration: int, status: NodeStatus) -> NodeRecord:
@@ -271,7 +275,7 @@ class NodeRunner:
             if work.failure is not None:
                 raise work.failure
             assert work.config is not None  # noqa: S101 - a map without failure was opened
-            return self._complete(doing, work.config, to_json(work.collect(), node, self._ports.settings.max_value_bytes))
+            return self._complete(doing, work.config, to_json(work.collect(), self._ports.settings.max_value_bytes))
         except (NodeError, ExpressionError) as error:
             return self._fail(doing, _as_node_error(error))
 
@@ -335,5 +339,3 @@ def _too_many_steps(limit: int, key: str) -> dict[str, Any]:
         "hint": "Raise limits.max_steps (or AGENTFLOW_MAX_RUN_STEPS), or bound the loops and maps.",
         "details": {"limit": "max_steps"},
     }
-
-

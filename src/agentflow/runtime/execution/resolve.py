@@ -27,7 +27,9 @@ class SourceResolver:
         if source_id not in self._resolved:
             source = self._sources.get(source_id)
             if source is None:
-                raise NodeError(f"There is no source {source_id}.", error_code="UNKNOWN_SOURCE", hint="Add it to the specification's sources.")
+                raise NodeError(
+                    f"There is no source {source_id}.", error_code="UNKNOWN_SOURCE", hint="Add it to the specification's sources."
+                )
             self._resolved[source_id] = self._render(source)
         return self._resolved[source_id]
 

@@ -31,7 +31,9 @@ RETRY_S = (0.1, 0.5, 1.0, 2.0, 4.0)
 class RunJournal:
     """What one owner writes about one run. Everything but ``flush`` returns at once."""
 
-    def __init__(self, run: RunRecord, last_seq: int, committer: GroupCommitter, statements: Statements, hub: LiveHub, clock: Clock) -> None:
+    def __init__(
+        self, run: RunRecord, last_seq: int, committer: GroupCommitter, statements: Statements, hub: LiveHub, clock: Clock
+    ) -> None:
         self._run = run
         self._seq = last_seq
         self._committer = committer

@@ -14,6 +14,7 @@ from agentflow.runtime.records.repository import RUN_COLUMNS, to_run
 from agentflow.runtime.states import RunStatus
 
 LIVE = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
+STOPPABLE = (*LIVE, RunStatus.WAITING.value, RunStatus.NEEDS_ATTENTION.value)
 
 
 class Leases:
@@ -33,10 +34,13 @@ class Leases:
 
     async def claim(self, run: RunRecord) -> bool:
         """Take over a run found by ``orphans``; False when somebody else was faster."""
+        return await self._take(run, LIVE)
+
+    async def _take(self, run: RunRecord, states: tuple[str, ...]) -> bool:
         fence, until = run.fence, self._clock.now() + self._lease
         statement = (
             update(RunRow)
-            .where(RunRow.id == run.id, RunRow.fence == fence, RunRow.status.in_(LIVE))
+            .where(RunRow.id == run.id, RunRow.fence == fence, RunRow.status.in_(states))
             .values(lease_owner=self.owner, lease_until=until, fence=fence + 1, attempts=RunRow.attempts + 1)
         )
         async with self._database.connection() as connection:
@@ -44,6 +48,15 @@ class Leases:
         if claimed:
             run.lease_owner, run.lease_until, run.fence, run.attempts = self.owner, until, fence + 1, run.attempts + 1
         return claimed
+
+    async def claim_free(self, run: RunRecord) -> bool:
+        """Take over a run that waits for a person or whose owner is gone; False when it has a living owner."""
+        if run.status.value in LIVE:
+            owner, until = run.lease_owner, run.lease_until
+            held = owner is not None and until is not None and until >= self._clock.now() and not await self._presence.is_dead(owner)
+            if held:
+                return False
+        return await self._take(run, STOPPABLE)
 
     async def renew(self) -> list[str]:
         """Prolong every lease of this worker; returns the runs that somebody asked to cancel."""
@@ -58,7 +71,9 @@ class Leases:
         if run_ids:
             async with self._database.connection() as connection:
                 await connection.execute(
-                    update(RunRow).where(RunRow.id.in_(run_ids), RunRow.lease_owner == self.owner).values(lease_owner=None, lease_until=None)
+                    update(RunRow)
+                    .where(RunRow.id.in_(run_ids), RunRow.lease_owner == self.owner)
+                    .values(lease_owner=None, lease_until=None)
                 )
 
     async def orphans(self, limit: int) -> list[RunRecord]:
