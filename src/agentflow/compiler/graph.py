@@ -6,11 +6,13 @@ step writes only what it changed. A ``map`` is three graph nodes: one renders th
 one collects.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypedDict
 from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -64,6 +66,20 @@ def with_saver(
 ) -> "CompiledStateGraph[Any, Any, Any, Any]":
     """Return a shallow copy of a compiled graph that saves to ``saver``."""
     return graph.copy({"checkpointer": saver})
+
+
+async def run_body(plan: Plan, engine: Engine, scope: Scope, max_steps: int) -> None:
+    """Run the body of a map for one item. It saves nothing: the journal remembers its nodes.
+
+    The task and the variable keep LangGraph from taking it for a subgraph of the step that it is called in.
+    """
+    config: Any = {"configurable": {ENGINE: engine, SCOPE: scope}, "recursion_limit": max_steps}
+
+    async def apart() -> None:
+        var_child_runnable_config.set(None)
+        await compiled(plan).ainvoke({}, config, output_keys=[])
+
+    await asyncio.get_running_loop().create_task(apart())
 
 
 class _LaneInput(TypedDict):

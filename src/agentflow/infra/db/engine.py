@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.url import URL
@@ -56,7 +57,9 @@ class Database:
 
     def _engine(self, pool_size: int) -> AsyncEngine:
         if not self.is_sqlite:
-            return create_async_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True)
+            return create_async_engine(
+                self.url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True, json_deserializer=orjson.loads
+            )
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=5)

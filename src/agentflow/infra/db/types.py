@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -15,6 +16,11 @@ from agentflow.kit import json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(text: str) -> uuid.UUID:
+    return uuid.UUID(text)
 
 
 class Id(TypeDecorator[str]):
@@ -31,7 +37,7 @@ class Id(TypeDecorator[str]):
         """Turn text into the driver's value."""
         if value is None:
             return None
-        parsed = uuid.UUID(value)
+        parsed = _parsed(value)
         return parsed if dialect.name == "postgresql" else parsed.bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
@@ -84,7 +90,8 @@ class JsonText(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Decode a stored text."""
-        return None if value is None else orjson.loads(value)
+        # asyncpg's codec has parsed it already, with the engine's json_deserializer.
+        return value if value is None or dialect.name == "postgresql" else orjson.loads(value)
 
 
 class _RawPgJson(PgJson):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from agentflow.compiler.engine import Scope
-from agentflow.compiler.graph import ENGINE, SCOPE, compiled
+from agentflow.compiler.graph import run_body
 from agentflow.compiler.plan import MapBody, PlanNode
 from agentflow.errors import NodeError
 from agentflow.nodes.base import NodeConfig
@@ -76,7 +76,7 @@ class MapWork:
             await runner.run(self._body.single, self.record.iteration, scope, {})
             return runner.last_output.pop(scope.prefix, None)
         scope = Scope(f"{key}@{self.record.iteration}/" if self.record.iteration else key + "/", names)
-        await _drive(self._body, scope, runner, self._ports.settings.max_run_steps)
+        await run_body(self._body.plan, runner, scope, self._ports.settings.max_run_steps)
         last = runner.last_output.pop(scope.prefix, None)
         if self._body.output is None:
             return last
@@ -93,11 +93,6 @@ class MapWork:
         errors = [{"index": index, "error": self._errors[index]} for index in sorted(self._errors)]
         kind: Any = self._node.kind
         return kind.collect(results, errors)
-
-
-async def _drive(body: MapBody, scope: Scope, runner: "NodeRunner", max_steps: int) -> None:
-    config: Any = {"configurable": {ENGINE: runner, SCOPE: scope}, "recursion_limit": max_steps}
-    await compiled(body.plan).ainvoke({}, config)
 
 
 def _item_failed(index: int, error: dict[str, Any]) -> NodeError:
