@@ -3,8 +3,28 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Literal, Protocol
+
+from agentflow.knowledge.vector_stores.base import Match
+from agentflow.sources.chat_models.base import ChatDelta, ChatRequest, ChatResult, Usage
+
+__all__ = [
+    "ChatDelta",
+    "ChatRequest",
+    "ChatResult",
+    "ChildRun",
+    "DatabaseSource",
+    "HttpClient",
+    "HttpResponse",
+    "Knowledge",
+    "Match",
+    "ModelGateway",
+    "NodeContext",
+    "Part",
+    "QueryResult",
+    "ResolvedSource",
+    "Usage",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +55,6 @@ class Part:
     node_id: str
     status: Literal["completed", "failed", "skipped"]
     output: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one model call used.
-
-    Attributes:
-        input_tokens: tokens of the prompt.
-        output_tokens: tokens generated.
-        cost_usd: price in US dollars; None when the model's price is unknown, 0 when it is free.
-        model: the model that answered.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: Decimal | None = None
-    model: str | None = None
 
 
 class HttpResponse(Protocol):
@@ -115,48 +118,11 @@ class DatabaseSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A chat completion to ask for, free of any vendor's shape."""
-
-    messages: Sequence[Mapping[str, Any]]
-    """``{"role": "system" | "user" | "assistant" | "tool", "content": text or parts, …}`` in OpenAI's shape."""
-    model: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    stop: Sequence[str] = ()
-    tools: Sequence[Mapping[str, Any]] = ()
-    tool_choice: str | Mapping[str, Any] | None = None
-    json_schema: Mapping[str, Any] | None = None
-    timeout_s: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class ChatDelta:
-    """A piece of a streamed answer; the last one carries the whole of what is known at the end."""
-
-    text: str = ""
-    final: "ChatResult | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatResult:
-    """A finished chat completion."""
-
-    text: str
-    usage: Usage
-    model: str
-    finish_reason: str
-    tool_calls: Sequence[Mapping[str, Any]] = ()
-
-
 class ModelGateway(Protocol):
     """Chat and embedding models, chosen by source."""
 
-    def chat(self, source: ResolvedSource, request: ChatRequest) -> AsyncIterator[ChatDelta]:
-        """Stream a completion; the last delta has ``final``.
+    def chat(self, source: ResolvedSource | None, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+        """Stream a completion; the last delta has ``final``. Without a source the local model answers.
 
         Raises:
             NodeError: ``MODEL_UNAVAILABLE``, ``MODEL_AUTH``, ``MODEL_RATE_LIMITED``, ``MODEL_TIMEOUT``, ``MODEL_REJECTED`` or ``MODEL_PROTOCOL``.
@@ -166,17 +132,6 @@ class ModelGateway(Protocol):
     async def embed(self, source: ResolvedSource | None, texts: Sequence[str]) -> tuple[Sequence[Sequence[float]], Usage]:
         """Return one vector a text, in order; without a source by the local embedding model."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One hit of a search; ``score`` is a similarity in 0..1, higher is nearer."""
-
-    id: str
-    text: str
-    score: float
-    metadata: Mapping[str, Any]
-    document_id: str | None = None
 
 
 class Knowledge(Protocol):

@@ -1,0 +1,1 @@
+"""Collections of documents: stored, chunked, embedded, searched."""

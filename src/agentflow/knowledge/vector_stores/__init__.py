@@ -1,0 +1,1 @@
+"""Searching chunks by their vectors and words."""

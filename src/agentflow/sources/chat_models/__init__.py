@@ -1,0 +1,1 @@
+"""Chat models: one port, one file per vendor."""
