@@ -68,12 +68,29 @@ def with_saver(
     return graph.copy({"checkpointer": saver})
 
 
+def is_single(plan: Plan) -> bool:
+    """Tell whether a plan is one chain of pure nodes: no branch, join, loop or map, so nothing for Pregel to decide or remember."""
+    return len(plan.units) == 1 and not plan.loops and plan.units[0].nodes[0].body is None
+
+
+async def run_single(plan: Plan, engine: Engine) -> None:
+    """Run a plan that ``is_single`` as its only graph node would, without the graph around it.
+
+    A recovery begins at the first node again; the engine remembers those that have run.
+    """
+    await _run_chain(plan, plan.units[0], _View({}), engine, engine.root)
+
+
 async def run_body(plan: Plan, engine: Engine, scope: Scope, max_steps: int) -> None:
     """Run the body of a map for one item. It saves nothing: the journal remembers its nodes.
 
     The task and the variable keep LangGraph from taking it for a subgraph of the step that it is called in.
     """
     config: Any = {"configurable": {ENGINE: engine, SCOPE: scope}, "recursion_limit": max_steps}
+
+    if is_single(plan):
+        await _run_chain(plan, plan.units[0], _View({}), engine, scope)
+        return
 
     async def apart() -> None:
         var_child_runnable_config.set(None)

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import structlog
 from prometheus_client import Counter, Histogram
-from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentflow.errors import Unavailable
+from agentflow.infra.db.bulk import BulkStatement
 from agentflow.infra.db.engine import Database
 
 log = structlog.get_logger(__name__)
@@ -44,26 +44,18 @@ class Batch:
 
     Attributes:
         guard: checked in the same transaction; None for writes that need no owner.
-        writes: by statement, the parameter sets it runs with, in order; statements run in ascending ``Statement.rank``.
+        writes: by statement, the parameter sets it runs with, in order; statements run in ascending ``rank``.
     """
 
     guard: Guard | None = None
-    writes: dict["Statement", list[Mapping[str, Any]]] = field(default_factory=dict)
+    writes: dict[BulkStatement, list[Mapping[str, Any]]] = field(default_factory=dict)
 
-    def add(self, statement: "Statement", row: Mapping[str, Any]) -> None:
+    def add(self, statement: BulkStatement, row: Mapping[str, Any]) -> None:
         """Append one row for ``statement``."""
         self.writes.setdefault(statement, []).append(row)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Statement:
-    """A bulk statement with its place in the order (parents before children). Compared by identity."""
-
-    name: str
-    rank: int
-    sql: Executable
-
-
+Statement: TypeAlias = BulkStatement
 GuardCheck: TypeAlias = Callable[[AsyncConnection, Sequence[Guard]], Awaitable[set[Guard]]]
 
 
@@ -163,5 +155,5 @@ class GroupCommitter:
                     for statement, rows in batch.writes.items():
                         merged.setdefault(statement, []).extend(rows)
             for statement in sorted(merged, key=lambda statement: statement.rank):
-                await connection.execute(statement.sql, merged[statement])
+                await statement.execute(connection, merged[statement])
         return refused

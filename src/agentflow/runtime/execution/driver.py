@@ -1,10 +1,10 @@
-"""What drives a plan: LangGraph's Pregel loop, behind one function."""
+"""What drives a plan, behind one function: LangGraph's Pregel loop, but for plans that leave it nothing to decide."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentflow.compiler.engine import Engine
-from agentflow.compiler.graph import ENGINE, compiled, with_saver
+from agentflow.compiler.graph import ENGINE, compiled, is_single, run_single, with_saver
 from agentflow.compiler.plan import Plan
 from agentflow.infra.db.group_commit import Statement
 from agentflow.runtime.checkpoints.saver import AgentFlowSaver
@@ -18,6 +18,9 @@ async def drive(plan: Plan, engine: Engine, saver: AgentFlowSaver, run_id: str, 
     Raises:
         Exception: whatever the engine raised to stop the graph.
     """
+    if is_single(plan):
+        await run_single(plan, engine)
+        return
     graph = with_saver(compiled(plan), saver)
     config: Any = {"configurable": {"thread_id": run_id, ENGINE: engine}, "recursion_limit": 2 * max_steps + 10}
     # Durability "sync" orders checkpoints before the steps that follow them; waiting for the disk is the journal's business.
