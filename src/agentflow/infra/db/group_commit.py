@@ -5,14 +5,14 @@ is waiting, writes it in one transaction and resolves the futures. Batches of on
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import structlog
 from prometheus_client import Counter, Histogram
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentflow.errors import Unavailable
 from agentflow.infra.db.bulk import BulkStatement
@@ -56,7 +56,7 @@ class Batch:
 
 
 Statement: TypeAlias = BulkStatement
-GuardCheck: TypeAlias = Callable[[AsyncConnection, Sequence[Guard]], Awaitable[set[Guard]]]
+GuardCheck: TypeAlias = Callable[[Connection, Sequence[Guard]], set[Guard]]
 
 
 class GroupCommitter:
@@ -147,13 +147,16 @@ class GroupCommitter:
 
     async def _commit(self, batches: list[Batch]) -> set[Guard]:
         guards = list(dict.fromkeys(batch.guard for batch in batches if batch.guard is not None))
-        async with self._database.connection() as connection:
-            refused = await self._check(connection, guards) if guards else set()
+
+        def work(connection: Connection) -> set[Guard]:
+            refused = self._check(connection, guards) if guards else set()
             merged: dict[Statement, list[Mapping[str, Any]]] = {}
             for batch in batches:
                 if batch.guard is None or batch.guard not in refused:
                     for statement, rows in batch.writes.items():
                         merged.setdefault(statement, []).extend(rows)
             for statement in sorted(merged, key=lambda statement: statement.rank):
-                await statement.execute(connection, merged[statement])
-        return refused
+                statement.execute(connection, merged[statement])
+            return refused
+
+        return await self._database.bulk(work)

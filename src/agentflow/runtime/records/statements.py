@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentflow.infra.db.group_commit import Guard, Statement
 from agentflow.runtime.journal.models import EventRow
@@ -41,15 +40,9 @@ def _upsert(insert: Any, table: Table, keys: Sequence[str]) -> Any:
     return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 
-async def lost_guards(connection: AsyncConnection, guards: Sequence[Guard]) -> set[Guard]:
+def lost_guards(connection: Connection, guards: Sequence[Guard]) -> set[Guard]:
     """Return the guards whose run has another owner by now; locks the rows, so that no owner changes before the commit."""
-    held = dict(
-        (
-            await connection.execute(
-                select(RUNS.c.id, RUNS.c.fence).where(RUNS.c.id.in_([guard.key for guard in guards])).order_by(RUNS.c.id).with_for_update()
-            )
-        )
-        .tuples()
-        .all()
-    )
+    keys = [guard.key for guard in guards]
+    query = select(RUNS.c.id, RUNS.c.fence).where(RUNS.c.id.in_(keys)).order_by(RUNS.c.id).with_for_update()
+    held = dict(connection.execute(query).tuples().all())
     return {guard for guard in guards if held.get(guard.key) != guard.token}
