@@ -19,7 +19,7 @@ $(READY): pyproject.toml uv.lock scripts/setup.sh
 	@scripts/setup.sh
 
 demo: $(READY)  ## Index these docs and answer a question: make demo QUESTION="…"
-	@$(BIN)/agentflow demo $(if $(QUESTION),--question "$$QUESTION")
+	@$(BIN)/python -m scripts.demo $(if $(QUESTION),--question "$$QUESTION")
 
 serve: $(READY)  ## Start the server: make serve ARGS="--port 9000"
 	@$(BIN)/agentflow serve $(ARGS)

@@ -34,7 +34,7 @@ class StuckRun:
     hint: str
 
 
-async def stuck_runs(database: Database, presence: Presence, limit: int = 20) -> list[StuckRun]:
+async def stuck_runs(database: Database, presence: Presence, clock: Clock, limit: int = 20) -> list[StuckRun]:
     """Return runs that have not ended and that no living worker drives, oldest first."""
     columns = (RunRow.id, RunRow.workflow_name, RunRow.status, RunRow.lease_owner, RunRow.lease_until, RunRow.error)
     query = select(*columns).where(RunRow.status.in_([status.value for status in _UNENDED])).order_by(RunRow.id).limit(limit)
@@ -42,14 +42,14 @@ async def stuck_runs(database: Database, presence: Presence, limit: int = 20) ->
         rows = (await session.execute(query)).all()
     found = []
     for id_, name, status, owner, until, error in rows:
-        reason = await _reason(RunStatus(status), owner, until, error, presence)
+        reason = await _reason(RunStatus(status), owner, until, error, presence, clock)
         if reason is not None:
             found.append(StuckRun(id_, name, status, *reason))
     return found
 
 
 async def _reason(
-    status: RunStatus, owner: str | None, until: datetime | None, error: dict[str, str] | None, presence: Presence
+    status: RunStatus, owner: str | None, until: datetime | None, error: dict[str, str] | None, presence: Presence, clock: Clock
 ) -> tuple[str, str] | None:
     if status in {RunStatus.WAITING, RunStatus.NEEDS_ATTENTION}:
         why = (error or {}).get("message") or "it waits for a person"
@@ -58,7 +58,7 @@ async def _reason(
         return "it is queued and nobody has taken it up", _SERVE
     if await presence.is_dead(owner):
         return f"the process {owner} that drove it is gone", _SERVE
-    late_s = (Clock().now() - until).total_seconds()
+    late_s = (clock.now() - until).total_seconds()
     if late_s > 0:
         return f"its owner {owner} has not renewed its lease for {late_s:.0f} s", _SERVE
     return None

