@@ -1,6 +1,6 @@
 """What a running node may touch: everything outside the node goes through these ports."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -121,7 +121,7 @@ class DatabaseSource(Protocol):
 class ModelGateway(Protocol):
     """Chat and embedding models, chosen by source."""
 
-    def chat(self, source: ResolvedSource | None, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    def chat(self, source: ResolvedSource | None, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """Stream a completion; the last delta has ``final``. Without a source the local model answers.
 
         Raises:

@@ -1,6 +1,6 @@
 """The port of a chat model: what is asked, what comes back, free of any vendor's shape."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -75,7 +75,7 @@ class ChatDelta:
 class ChatModel(Protocol):
     """One chat model of one vendor; serves any number of requests at once."""
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """Stream a completion; the last delta, and only that, has ``final``. Leaving the iterator early stops the model.
 
         Raises:
