@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import structlog
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from agentflow.errors import Unavailable
 from agentflow.infra.db.bulk import BulkStatement
@@ -121,7 +121,7 @@ class GroupCommitter:
     async def _write(self, taken: list[tuple[Batch, asyncio.Future[None]]]) -> None:
         try:
             refused = await self._commit([batch for batch, _ in taken])
-        except (DBAPIError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch is its owner's to know; the writer must live on
             await self._write_apart(taken, error)
             return
         COMMITS.inc()
@@ -136,7 +136,8 @@ class GroupCommitter:
 
     async def _write_apart(self, taken: list[tuple[Batch, asyncio.Future[None]]], error: Exception) -> None:
         """Find the batch that made a shared transaction fail, so that its neighbours do not suffer."""
-        if len(taken) == 1 or not isinstance(error, IntegrityError):
+        database_down = isinstance(error, DBAPIError | OSError) and not isinstance(error, IntegrityError | DataError)
+        if len(taken) == 1 or database_down:
             log.warning("group commit failed", batches=len(taken), error=str(error))
             for _, future in taken:
                 if not future.done():

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from agentflow.infra.db.group_commit import Batch, Fenced, GroupCommitter, Guard, Statement
+from agentflow.infra.db.group_commit import Batch, GroupCommitter, Guard, Statement
 from agentflow.kit.clock import Clock
 from agentflow.runtime.journal.hub import LiveHub
 from agentflow.runtime.records.records import NodeRecord, RunRecord
@@ -148,7 +148,7 @@ class RunJournal:
     async def _write(self, batch: Batch, events: list[Event]) -> None:
         try:
             await self._commit(batch)
-        except (Fenced, DBAPIError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, this owner can write no more; the run is found again by the sweeper
             self._break(error)
         else:
             self._hub.publish(self._run.id, events)

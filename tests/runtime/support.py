@@ -1,0 +1,157 @@
+"""A runtime without a server, and node types that tests steer."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from agentflow.bootstrap.runtime import Outside, open_runtime
+from agentflow.config.settings import Settings
+from agentflow.errors import NodeError
+from agentflow.identity.permissions import ALL_PERMISSIONS
+from agentflow.identity.subject import Subject
+from agentflow.infra.db.engine import Database
+from agentflow.kit.clock import SystemClock
+from agentflow.kit.ids import new_id
+from agentflow.nodes.base import NodeConfig, NodeType
+from agentflow.nodes.builtin import builtin_registry
+from agentflow.nodes.context import NodeContext, Usage
+from agentflow.runtime.runs.schemas import Run
+from agentflow.runtime.runs.service import RunService
+from agentflow.sources.secrets import EnvironmentSecrets
+from agentflow.spec.effects import EffectClass
+from agentflow.spec.expressions import Renderer
+from agentflow.spec.validate import validate
+from agentflow.workflows.definitions.service import StoredVersion
+
+SUBJECT = Subject(new_id(), new_id(), ALL_PERMISSIONS)
+
+
+class ProbeConfig(NodeConfig):
+    """What a probe does."""
+
+    value: Any = None
+    fail_times: int = 0
+    wait_for: str | None = None
+    tokens: int = 0
+
+
+class Probe(NodeType[ProbeConfig]):
+    """Counts its runs, fails on demand, and waits for a gate when told to."""
+
+    type = "probe"
+    title = description = "Probe"
+    category = "control"
+    icon = "flask-conical"
+    config_model = ProbeConfig
+    example: ClassVar[Mapping[str, Any]] = {"id": "probe", "type": "probe", "config": {"value": 1}}
+
+    def __init__(self) -> None:
+        self.runs: Counter[str] = Counter()
+        self.gates: dict[str, asyncio.Event] = {}
+        self.reached: dict[str, asyncio.Event] = {}
+
+    def gate(self, name: str) -> asyncio.Event:
+        return self.gates.setdefault(name, asyncio.Event())
+
+    def arrival(self, name: str) -> asyncio.Event:
+        return self.reached.setdefault(name, asyncio.Event())
+
+    async def run(self, context: NodeContext, config: ProbeConfig) -> Any:
+        self.runs[context.node_id] += 1
+        if config.tokens:
+            context.use(Usage(input_tokens=config.tokens, model="probe"))
+        if context.attempt <= config.fail_times:
+            raise NodeError("The probe was told to fail.", error_code="PROBE", retryable=True, hint="Lower fail_times.")
+        if config.wait_for:
+            self.arrival(config.wait_for).set()
+            await self.gate(config.wait_for).wait()
+        return config.value
+
+
+class OnceProbe(Probe):
+    """A probe whose effect cannot be repeated."""
+
+    type = "once_probe"
+    effect_class = EffectClass.ONCE
+    example: ClassVar[Mapping[str, Any]] = {"id": "probe", "type": "once_probe", "config": {}}
+
+
+class StoredWorkflows:
+    """Stored workflows by name, for child runs."""
+
+    def __init__(self) -> None:
+        self.specs: dict[str, Any] = {}
+
+    async def get_version(self, subject: Subject, ref: str, version: int | None) -> StoredVersion:
+        from agentflow.errors import NotFound
+        from agentflow.runtime.execution.plans import spec_hash
+
+        if ref not in self.specs:
+            raise NotFound(f"There is no workflow {ref}.")
+        spec = self.specs[ref]
+        return StoredVersion(workflow_id=new_id(), number=1, spec=spec, spec_hash=spec_hash(spec))
+
+
+class World:
+    """One database with node types and workflows; runtimes come and go on it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.probe, self.once = Probe(), OnceProbe()
+        self.registry = builtin_registry()
+        self.registry.add(self.probe)
+        self.registry.add(self.once)
+        self.workflows = StoredWorkflows()
+
+    @asynccontextmanager
+    async def runtime(self, **changed: Any) -> AsyncIterator[RunService]:
+        settings = self.settings.model_copy(update=changed)
+        database = Database(settings.database)
+        outside: Any = Outside(
+            settings=settings,
+            database=database,
+            clock=SystemClock(),
+            registry=self.registry,
+            renderer=Renderer(fuel=settings.expression_fuel, max_output_bytes=1_000_000, max_template_bytes=settings.max_template_bytes),
+            http=None,  # type: ignore[arg-type]  # no node of these tests leaves the process
+            models=None,  # type: ignore[arg-type]
+            secrets=EnvironmentSecrets({}),
+            open_database=lambda source: None,  # type: ignore[arg-type,return-value]
+            knowledge=lambda subject: None,  # type: ignore[arg-type,return-value]
+            workflows=self.workflows,  # type: ignore[arg-type]
+            validate=lambda spec: validate(spec, self.registry, settings),
+        )
+        try:
+            async with open_runtime(outside) as runs:
+                yield runs
+        finally:
+            await database.close()
+
+
+async def run_to_end(runs: RunService, spec: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> Run:
+    """Start a run and wait for its end."""
+    run = await runs.start_inline(SUBJECT, spec, inputs or {}, **options)
+    return await runs.wait(SUBJECT, run.id, 30)
+
+
+def spec_of(nodes: list[dict[str, Any]], edges: list[Any] = [], **more: Any) -> dict[str, Any]:  # noqa: B006 - never changed
+    """Return a specification; an edge may be written ``"a>b"``."""
+    ways = [dict(zip(("from", "to"), edge.split(">"), strict=True)) if isinstance(edge, str) else edge for edge in edges]
+    return {"spec_version": "1", "name": "test", "start_node": nodes[0]["id"], "nodes": nodes, "edges": ways, **more}
+
+
+def transform(node_id: str, value: Any, **more: Any) -> dict[str, Any]:
+    """Return a ``transform`` node."""
+    return {"id": node_id, "type": "transform", "config": {"value": value}, **more}
+
+
+def probe(node_id: str, type_: str = "probe", policy: Mapping[str, Any] | None = None, **config: Any) -> dict[str, Any]:
+    """Return a probe node."""
+    return {"id": node_id, "type": type_, "config": config, **(policy or {})}
+
+
+async def statuses(runs: RunService, run_id: str) -> dict[str, str]:
+    """Return the last status of each node of a run."""
+    return {item.node_id: item.status.value for item in await runs.nodes(SUBJECT, run_id)}
