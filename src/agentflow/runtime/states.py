@@ -45,10 +45,15 @@ class NodeStatus(StrEnum):
     """Where one execution of a node is."""
 
     RUNNING = "running"
+    """It has begun."""
     COMPLETED = "completed"
+    """It ended with an output."""
     FAILED = "failed"
+    """It failed for good."""
     SKIPPED = "skipped"
+    """It did not run: its `when` was false, or its branch was not taken."""
     CANCELLED = "cancelled"
+    """The run was stopped while it ran."""
 
 
 class EventType(StrEnum):
