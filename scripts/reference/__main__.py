@@ -1,0 +1,40 @@
+"""``python -m scripts.reference`` writes docs/reference; ``--check`` says whether it is current, and writes nothing."""
+
+import sys
+from pathlib import Path
+
+from scripts.reference import cli, errors, events, http, node_types, permissions, settings, spec
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+PAGES = {
+    "cli.md": cli.render,
+    "errors.md": errors.render,
+    "events.md": events.render,
+    "http.md": http.render,
+    "node-types.md": node_types.render,
+    "permissions.md": permissions.render,
+    "settings.md": settings.render,
+    "spec.md": spec.render,
+}
+
+
+def stale() -> list[str]:
+    """Return the names of pages that are not what the code says now, and of files that no code makes."""
+    differing = [name for name, render in PAGES.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != render()]
+    return differing + [path.name for path in FOLDER.glob("*") if path.name not in PAGES]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or check them; returns the exit code."""
+    if arguments == ["--check"]:
+        for name in (behind := stale()):
+            print(f"docs/reference/{name} is not what the code says: run `make docs`", file=sys.stderr)
+        return 1 if behind else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, render in PAGES.items():
+        (FOLDER / name).write_text(render())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+"""docs/reference/settings.md."""
+
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+from agentflow.config.limits import Limits
+from agentflow.config.runtime import RuntimeSettings
+from agentflow.config.settings import Settings
+from scripts.reference.text import code, kind_of, page, table
+
+
+def render() -> str:
+    """Return the page."""
+    own = [name for name in Settings.model_fields if name not in Limits.model_fields and name not in RuntimeSettings.model_fields]
+    return page(
+        "Settings",
+        "Every setting is an environment variable, or a line of the TOML file that `AGENTFLOW_CONFIG` names (without the prefix, in small "
+        "letters). The environment wins over the file, and options of the command line win over both. A setting with an impossible value "
+        "stops the start with a message that names it.",
+        "## General\n\n" + _table(own),
+        "## Runtime\n\n" + _table(list(RuntimeSettings.model_fields)),
+        "## Limits\n\nPassing a limit is refused by name; nothing is ever cut short.\n\n" + _table(list(Limits.model_fields)),
+    )
+
+
+def _table(names: list[str]) -> str:
+    schema = Settings.model_json_schema()["properties"]
+    rows = (
+        [code(f"AGENTFLOW_{name.upper()}"), kind_of(schema[name]), _default(name), schema[name].get("description", "")] for name in names
+    )
+    return table(("variable", "type", "default", "meaning"), rows)
+
+
+def _default(name: str) -> str:
+    value: Any = Settings.model_fields[name].get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined or value == frozenset():
+        return ""
+    return code(value)
