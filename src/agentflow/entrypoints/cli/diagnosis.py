@@ -117,7 +117,7 @@ async def database(settings: Settings) -> list[Finding]:
         async with db.reading() as session:
             await session.execute(text("SELECT 1"))
         findings = [Finding("database", Verdict.OK, f"{shown} answers")]
-        findings.append(await _schema(settings))
+        findings.append(await _schema(db))
         if findings[-1].verdict is Verdict.OK:
             findings.extend(await _stuck_runs(settings, db))
     except Exception as error:  # noqa: BLE001 - whatever the driver says is the finding
@@ -133,12 +133,10 @@ def _exists(db: Database) -> bool:
     return db.url.database is not None and Path(db.url.database).exists()
 
 
-async def _schema(settings: Settings) -> Finding:
-    import asyncio
-
+async def _schema(db: Database) -> Finding:
     from agentflow.infra.db import migrate
 
-    found, newest = await asyncio.to_thread(migrate.current, settings.database), migrate.head()
+    found, newest = await migrate.current(db), migrate.HEAD
     if found == newest:
         return Finding("schema", Verdict.OK, f"revision {found}")
     return Finding("schema", Verdict.FAILED, f"revision {found or 'none'}, this program needs {newest}", "agentflow migrate")

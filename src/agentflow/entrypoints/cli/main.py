@@ -8,6 +8,7 @@ import typer
 from agentflow.entrypoints.cli.commands import collections, doctor, migrate, run, runs, serve, transfer, validate, version, workflows
 from agentflow.entrypoints.cli.exits import CliError, Exit
 from agentflow.entrypoints.cli.printer import report
+from agentflow.errors import AgentFlowError, Kind
 
 # Plain help: rich's would cost a third of the start-up time.
 app = typer.Typer(
@@ -39,6 +40,10 @@ def main() -> None:
     except CliError as error:
         report(error)
         sys.exit(error.exit_code)
+    except AgentFlowError as error:
+        code = Exit.UNREACHABLE if error.kind is Kind.UNAVAILABLE else Exit.BAD_USAGE
+        report(CliError(error.message, code, hint=error.hint, problems=error.errors))
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

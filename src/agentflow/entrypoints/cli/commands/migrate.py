@@ -1,5 +1,6 @@
 """``agentflow migrate``: the database's schema."""
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -15,10 +16,20 @@ def migrate(
 ) -> None:
     """Bring the database to the newest schema, or back to an older one."""
     settings = load_settings(data_dir)
-    from agentflow.infra.db import migrate as migrations
+    revision = asyncio.run(_migrate(settings.database, down))
+    Printer().line(f"schema: {revision or 'empty'}")
 
-    if down is None:
-        migrations.upgrade(settings.database)
-    else:
-        migrations.downgrade(settings.database, down)
-    Printer().line(f"schema: {migrations.current(settings.database) or 'empty'}")
+
+async def _migrate(url: str, down: str | None) -> str | None:
+    from agentflow.infra.db import migrate as migrations
+    from agentflow.infra.db.engine import Database
+
+    database = Database(url, pool_size=1)
+    try:
+        if down is None:
+            await migrations.upgrade(database)
+        else:
+            await migrations.downgrade(database, down)
+        return await migrations.current(database)
+    finally:
+        await database.close()
