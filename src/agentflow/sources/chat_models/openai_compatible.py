@@ -81,10 +81,10 @@ class OpenAICompatibleChatModel:
                 "POST", self._url, json=body, headers=self._headers, timeout=limits, follow_redirects=False
             ) as response:
                 if not response.is_success:
-                    raise self._errors.of_status(response.status_code, response.headers, await _read(response, MAX_ERROR_BYTES))
+                    raise self._errors.of_status(response.status_code, response.headers, await read_body(response, MAX_ERROR_BYTES))
                 kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if kind == "application/json":
-                    yield self._whole(await _read(response, 2 * MAX_ANSWER_CHARACTERS), answer)
+                    yield self._whole(await read_body(response, 2 * MAX_ANSWER_CHARACTERS), answer)
                     return
                 if kind != "text/event-stream":
                     raise self._errors.protocol(f"its content type is {kind or 'missing'}", begun=False)
@@ -126,7 +126,7 @@ def server_name(base_url: str) -> str:
     return f"{url.host}:{url.port}" if url.port else url.host
 
 
-async def _read(response: httpx.Response, limit: int) -> bytes:
+async def read_body(response: httpx.Response, limit: int) -> bytes:
     """Return the body, cut off at ``limit`` bytes."""
     body = bytearray()
     async for chunk in response.aiter_bytes():

@@ -1,0 +1,1 @@
+"""Embedding models: one port, one file per vendor."""
