@@ -1,0 +1,1 @@
+"""HTTP to systems outside, behind one guard against server-side request forgery."""
