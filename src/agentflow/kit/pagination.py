@@ -28,6 +28,25 @@ class Page(Generic[T]):
     total: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is asked for.
+
+    Attributes:
+        limit: most items to return, 1 to 200.
+        cursor: ``next_cursor`` of the page before; wins over ``page``.
+        page: number of the page, from 1, for clients that count pages.
+        sort: ``field`` or ``field:asc`` or ``field:desc``; None for the list's own order.
+        count: whether to count all items too.
+    """
+
+    limit: int = 50
+    cursor: str | None = None
+    page: int = 1
+    sort: str | None = None
+    count: bool = False
+
+
 def encode_cursor(values: list[Any]) -> str:
     """Return an opaque cursor of the sort values of the last item."""
     return base64.urlsafe_b64encode(json.dump_bytes(values)).decode().rstrip("=")

@@ -1,0 +1,121 @@
+"""The first start: one tenant, its owner, the owner's key in a file, and a link to sign in once."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from agentflow.errors import Invalid, Unauthenticated
+from agentflow.identity.credentials import CredentialKind, Credentials
+from agentflow.identity.models import TenantRow, UserRow
+from agentflow.infra.db.engine import Database
+from agentflow.kit.clock import Clock
+from agentflow.kit.ids import new_id
+
+KEY_FILE = "owner.key"
+LINK_LIFETIME = timedelta(minutes=15)
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class RemoteBindRefused(Invalid):
+    """The server was told to listen beyond loopback before anybody could sign in with a password."""
+
+    code, title = "REMOTE_BIND_REFUSED", "Listening beyond loopback refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns this installation.
+
+    Attributes:
+        tenant_id: the owner's tenant.
+        user_id: the owner.
+        key_file: where the owner's API key lies.
+    """
+
+    tenant_id: str
+    user_id: str
+    key_file: Path
+
+
+class OwnerService:
+    """Creates the owner once, and keeps the key file in step with the database."""
+
+    def __init__(self, database: Database, credentials: Credentials, clock: Clock, data_dir: Path) -> None:
+        self._database = database
+        self._credentials = credentials
+        self._clock = clock
+        self._key_file = data_dir / KEY_FILE
+
+    async def ensure(self) -> Owner:
+        """Return the owner; on the first start create tenant and user. The key file holds a key of this database afterwards."""
+        owner = await self._find()
+        if owner is None:
+            owner = await self._create()
+        if not await self._has_key():
+            write_secret(owner.key_file, await self._credentials.issue(owner.tenant_id, owner.user_id, CredentialKind.KEY))
+        return owner
+
+    async def reissue_key(self, owner: Owner) -> None:
+        """Replace the owner's key: the old one is worthless from now on, the new one is in the key file."""
+        await self._credentials.revoke_all(owner.user_id, CredentialKind.KEY)
+        write_secret(owner.key_file, await self._credentials.issue(owner.tenant_id, owner.user_id, CredentialKind.KEY))
+
+    async def sign_in_token(self, owner: Owner) -> str:
+        """Return the secret of a one-time sign-in link, good for fifteen minutes."""
+        return await self._credentials.issue(owner.tenant_id, owner.user_id, CredentialKind.LINK, LINK_LIFETIME)
+
+    async def _find(self) -> Owner | None:
+        async with self._database.reading() as session:
+            row = (await session.execute(select(UserRow).where(UserRow.username == "owner"))).scalar_one_or_none()
+        return None if row is None else Owner(row.tenant_id, row.id, self._key_file)
+
+    async def _create(self) -> Owner:
+        tenant_id, user_id, now = new_id(), new_id(), self._clock.now()
+        try:
+            async with self._database.transaction() as session:
+                await session.execute(insert(TenantRow).values(id=tenant_id, name="default", created_at=now))
+                await session.execute(insert(UserRow).values(id=user_id, tenant_id=tenant_id, username="owner", created_at=now))
+        except IntegrityError:
+            # Another process made its first start at the same time.
+            owner = await self._find()
+            if owner is None:
+                raise
+            return owner
+        return Owner(tenant_id, user_id, self._key_file)
+
+    async def _has_key(self) -> bool:
+        """Tell whether the key in the file is good for this database."""
+        try:
+            await self._credentials.authenticate(self._key_file.read_text().strip(), CredentialKind.KEY)
+        except (FileNotFoundError, Unauthenticated):
+            return False
+        return True
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write a secret so that only its owner can read it, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def check_bind(host: str) -> None:
+    """Refuse to listen where others can connect, as long as the owner has no password.
+
+    Raises:
+        RemoteBindRefused: ``host`` is not a loopback address.
+    """
+    if host not in LOOPBACK:
+        raise RemoteBindRefused(
+            f"This server only listens on loopback addresses for now, not on {host}: nobody has set an owner's password yet.",
+            hint="Use --host 127.0.0.1 and put a reverse proxy or an SSH tunnel in front.",
+        )
