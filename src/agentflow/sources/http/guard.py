@@ -40,18 +40,18 @@ class Guard:
             NodeError: ``HTTP_URL`` when it cannot be read, ``SSRF_BLOCKED`` when it is of a form that is never called.
         """
         if isinstance(text, str) and (any(c in text for c in "\\\t\r\n") or text != text.strip()):
-            raise _unreadable("it holds a backslash, a line break or blanks around it")
+            raise url_unreadable("it holds a backslash, a line break or blanks around it")
         try:
             url = httpx.URL(text)
             host = url.raw_host.decode("ascii")
         except (httpx.InvalidURL, UnicodeError, TypeError, ValueError) as error:
-            raise _unreadable(str(error)) from error
+            raise url_unreadable(str(error)) from error
         if url.scheme not in _DEFAULT_PORTS:
             raise _blocked(f"URLs with the scheme {url.scheme or '(none)'!r} are not called.", "Use http:// or https://.")
         if url.userinfo:
             raise _blocked("A URL must not carry a user name or password.", "Put credentials into a source of kind http.")
         if not host.strip(".") or url.port == 0:
-            raise _unreadable("it names no host and port")
+            raise url_unreadable("it names no host and port")
         return url
 
     async def addresses(self, host: str, port: int) -> list[str]:
@@ -101,7 +101,8 @@ def _blocked(message: str, hint: str) -> NodeError:
     return NodeError(message, error_code="SSRF_BLOCKED", hint=hint)
 
 
-def _unreadable(reason: str) -> NodeError:
+def url_unreadable(reason: str) -> NodeError:
+    """Return the error of a URL that cannot be read."""
     return NodeError(f"The URL cannot be read: {reason}.", error_code="HTTP_URL", hint="Write it as https://host/path.")
 
 
