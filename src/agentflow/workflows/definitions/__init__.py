@@ -1,0 +1,1 @@
+"""Stored workflows: the newest specification, with its nodes and edges as rows."""
