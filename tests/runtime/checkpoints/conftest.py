@@ -1,0 +1,5 @@
+"""Fixtures of the tests of the checkpoint saver."""
+
+from tests.databases import database, database_url, postgres_url
+
+__all__ = ["database", "database_url", "postgres_url"]
