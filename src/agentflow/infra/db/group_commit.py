@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import structlog
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from agentflow.errors import Unavailable
 from agentflow.infra.db.bulk import BulkStatement
@@ -89,7 +89,8 @@ class GroupCommitter:
     def submit(self, batch: Batch) -> asyncio.Future[None]:
         """Queue ``batch``; the future resolves when it is durable.
 
-        The future raises ``Fenced`` when the guard no longer held, and the database's error when the batch itself was refused.
+        The future raises ``Fenced`` when the guard no longer held, and the error of the database, or of a value that it cannot hold, when
+        the batch was refused or its outcome is unknown.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._closing:
@@ -121,7 +122,7 @@ class GroupCommitter:
     async def _write(self, taken: list[tuple[Batch, asyncio.Future[None]]]) -> None:
         try:
             refused = await self._commit([batch for batch, _ in taken])
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch is its owner's to know; the writer must live on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the callers wait to hear of it, and the next batches must be written
             await self._write_apart(taken, error)
             return
         COMMITS.inc()
@@ -135,16 +136,16 @@ class GroupCommitter:
                 future.set_result(None)
 
     async def _write_apart(self, taken: list[tuple[Batch, asyncio.Future[None]]], error: Exception) -> None:
-        """Find the batch that made a shared transaction fail, so that its neighbours do not suffer."""
-        database_down = isinstance(error, DBAPIError | OSError) and not isinstance(error, IntegrityError | DataError)
-        if len(taken) == 1 or database_down:
-            log.warning("group commit failed", batches=len(taken), error=str(error))
-            for _, future in taken:
-                if not future.done():
-                    future.set_exception(error)
+        """Find the batch that made a shared transaction fail by halving, so that its neighbours do not suffer."""
+        if len(taken) > 1 and not _is_outage(error):
+            middle = len(taken) // 2
+            await self._write(taken[:middle])
+            await self._write(taken[middle:])
             return
-        for pair in taken:
-            await self._write([pair])
+        log.warning("group commit failed", batches=len(taken), error=str(error))
+        for _, future in taken:
+            if not future.done():
+                future.set_exception(error)
 
     async def _commit(self, batches: list[Batch]) -> set[Guard]:
         guards = list(dict.fromkeys(batch.guard for batch in batches if batch.guard is not None))
@@ -161,3 +162,10 @@ class GroupCommitter:
             return refused
 
         return await self._database.bulk(work)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell whether the database itself failed, so that trying single batches would only take longer."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OSError | TimeoutError | PoolTimeout | OperationalError | InterfaceError)

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 
-from agentflow.errors import Invalid
 from agentflow.infra.db.group_commit import Batch
 from agentflow.infra.idempotency.keys import Idempotency
+from agentflow.infra.idempotency.store import IdempotencyKeyReused
 from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.execution.ports import ChildRequest, Ports
 from agentflow.runtime.queue.leases import Leases
@@ -16,12 +16,6 @@ from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import RUN_COLUMNS, run_row, to_run
 from agentflow.runtime.states import EventType
-
-
-class IdempotencyKeyReused(Invalid):
-    """The ``Idempotency-Key`` was used before with another request."""
-
-    code, title = "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused"
 
 
 class Admission:

@@ -1,0 +1,108 @@
+"""What crosses the wire about stored workflows."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_SPEC = {
+    "spec_version": "1",
+    "name": "hello",
+    "start_node": "hi",
+    "nodes": [{"id": "hi", "type": "transform", "config": {"value": "Hello"}}],
+}
+
+
+class Wire(BaseModel):
+    """Base of wire schemas: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+WorkflowStatus = Literal["active", "archived"]
+
+
+class Workflow(Wire):
+    """A stored workflow with its current specification."""
+
+    id: str = Field(description="UUIDv7 of the workflow.", examples=["019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a"])
+    name: str = Field(description="Name of the workflow.", examples=["hello"])
+    description: str | None = Field(default=None, description="What it does.", examples=["Says hello."])
+    status: WorkflowStatus = Field(default="active", description="An archived workflow is kept but cannot be started.", examples=["active"])
+    tags: list[str] = Field(default_factory=list, description="Labels.", examples=[["demo"]])
+    version: int = Field(description="Number of the current version.", examples=[1])
+    valid: bool = Field(description="Whether the current version can run; drawing a graph node by node passes through states that cannot.")
+    spec: dict[str, Any] = Field(description="The specification.", examples=[_SPEC])
+    owner_id: str = Field(description="The user who created it.")
+    fork_from_id: str | None = Field(default=None, description="The workflow this is a copy of.")
+    created_at: datetime = Field(description="When it was created.")
+    updated_at: datetime = Field(description="When it was last changed.")
+    deleted_at: datetime | None = Field(default=None, description="When it was deleted; null unless it was.")
+
+
+class WorkflowCreate(Wire):
+    """What creates a workflow."""
+
+    spec: dict[str, Any] = Field(description="The specification.", examples=[_SPEC])
+    name: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Name; that of the specification when null.", examples=["hello"]
+    )
+    description: str | None = Field(default=None, max_length=10_000, description="What it does; that of the specification when null.")
+    tags: list[str] | None = Field(
+        default=None, max_length=100, description="Labels; those of the specification when null.", examples=[["demo"]]
+    )
+
+
+class WorkflowUpdate(Wire):
+    """What changes a workflow; what is left out stays as it is."""
+
+    spec: dict[str, Any] | None = Field(default=None, description="A new specification: a new version.", examples=[_SPEC])
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="New name.", examples=["hello"])
+    description: str | None = Field(default=None, max_length=10_000, description="New description.")
+    tags: list[str] | None = Field(default=None, max_length=100, description="New labels.", examples=[["demo"]])
+    status: WorkflowStatus | None = Field(
+        default=None, description="`archived` keeps the workflow from being started.", examples=["archived"]
+    )
+    note: str | None = Field(default=None, max_length=1_000, description="Why; kept with the version.", examples=["Shorter answers"])
+
+
+class WorkflowFork(Wire):
+    """What copies a workflow."""
+
+    workflow_id: str = Field(description="The workflow to copy, by id or name.", examples=["hello"])
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="Name of the copy.", examples=["hello again"])
+
+
+class Rollback(Wire):
+    """Which version becomes the current one again."""
+
+    version: int = Field(ge=1, description="Its specification is saved as a new version.", examples=[1])
+
+
+class Version(Wire):
+    """One immutable version."""
+
+    workflow_id: str = Field(description="The workflow.")
+    number: int = Field(description="Number of the version, from 1.", examples=[1])
+    spec: dict[str, Any] | None = Field(default=None, description="The specification; left out in lists.", examples=[_SPEC])
+    spec_hash: str = Field(description="SHA-256 of the specification.")
+    note: str | None = Field(default=None, description="Why it was made.", examples=["Shorter answers"])
+    created_by: str = Field(description="The user who saved it.")
+    created_at: datetime = Field(description="When it was saved.")
+
+
+class Change(Wire):
+    """One difference between two versions."""
+
+    op: Literal["add", "remove", "replace"] = Field(description="What happened.", examples=["replace"])
+    path: str = Field(description="Where: nodes and edges by id.", examples=["/nodes/answer/config/temperature"])
+    old: Any = Field(default=None, description="Value in the older version.", examples=[0.2])
+    new: Any = Field(default=None, description="Value in the newer version.", examples=[0.7])
+
+
+class Diff(Wire):
+    """The differences between two versions."""
+
+    from_version: int = Field(description="The older side.", examples=[1])
+    to_version: int = Field(description="The newer side.", examples=[2])
+    changes: list[Change] = Field(description="Every difference, in document order.")

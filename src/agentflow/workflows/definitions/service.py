@@ -1,0 +1,335 @@
+"""Stored workflows: the use cases. Every change of a specification is a new immutable version."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agentflow.errors import Conflict, InvalidSpec, PreconditionFailed
+from agentflow.identity.subject import Subject
+from agentflow.infra.db.engine import Database
+from agentflow.infra.idempotency.keys import Idempotency
+from agentflow.infra.idempotency.store import Once
+from agentflow.kit import json
+from agentflow.kit.clock import Clock
+from agentflow.kit.ids import new_id
+from agentflow.kit.pagination import Page, PageRequest
+from agentflow.spec.problems import Code, Problem
+from agentflow.spec.validate import ValidationResult
+from agentflow.workflows.definitions import repository
+from agentflow.workflows.definitions.edit import Document
+from agentflow.workflows.definitions.models import WorkflowRow
+from agentflow.workflows.definitions.repository import WorkflowFilter
+from agentflow.workflows.definitions.schemas import Change, Diff, Version, Workflow, WorkflowCreate, WorkflowUpdate
+from agentflow.workflows.versions.diff import differences
+from agentflow.workflows.versions.models import VersionRow
+
+DRAWING = frozenset({Code.UNREACHABLE_NODE, Code.DISCONNECTED_GRAPH})
+"""Problems that a graph has while it is drawn: a node is added before the edge that leads to it."""
+
+CACHE_S = 1.0
+"""Seconds after which a change made by another process is seen when a workflow is started."""
+
+
+class WorkflowArchived(Conflict):
+    """The workflow is archived and cannot be started."""
+
+    code, title = "WORKFLOW_ARCHIVED", "Workflow archived"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A version as the runtime needs it.
+
+    Attributes:
+        workflow_id: the workflow.
+        number: the version's number.
+        spec: the specification document.
+        spec_hash: its SHA-256.
+    """
+
+    workflow_id: str
+    number: int
+    spec: Document
+    spec_hash: str
+
+
+class WorkflowService:
+    """Workflows of one subject at a time."""
+
+    def __init__(self, database: Database, once: Once, clock: Clock, validate: Callable[[Any], ValidationResult], cache_size: int) -> None:
+        self._database = database
+        self._once = once
+        self._clock = clock
+        self._validate = validate
+        self._cache_size = cache_size
+        self._started: OrderedDict[tuple[str, str, int | None], tuple[float, StoredVersion]] = OrderedDict()
+
+    def validate(self, spec: Any) -> ValidationResult:
+        """Return what validation finds; stores nothing, opens nothing."""
+        return self._validate(spec)
+
+    async def create(
+        self, subject: Subject, new: WorkflowCreate, *, idempotency: Idempotency | None = None, fork_from_id: str | None = None
+    ) -> Workflow:
+        """Store a new workflow as version 1.
+
+        Raises:
+            InvalidSpec: with every problem.
+            IdempotencyKeyReused: the key was used with another request.
+        """
+        spec = self._checked(new.spec)
+
+        async def make(session: AsyncSession) -> Workflow:
+            now, workflow_id = self._clock.now(), new_id()
+            row = {
+                "id": workflow_id,
+                "tenant_id": subject.tenant_id,
+                "owner_id": subject.user_id,
+                "name": new.name or spec["name"],
+                "description": spec.get("description") if new.description is None else new.description,
+                "status": "active",
+                "tags": spec.get("tags", []) if new.tags is None else new.tags,
+                "version": 1,
+                "valid": True,
+                "fork_from_id": fork_from_id,
+                "created_at": now,
+                "updated_at": now,
+            }
+            await repository.save(session, subject, row, self._version(subject, workflow_id, 1, spec, None), None)
+            return _wire(WorkflowRow(**row), spec)
+
+        return await self._once.create(subject.tenant_id, idempotency, Workflow, make)
+
+    async def get(self, subject: Subject, ref: str) -> Workflow:
+        """Return a workflow by id or name.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+        """
+        async with self._database.reading() as session:
+            row = await repository.find(session, subject, ref)
+            return _wire(row, (await repository.find_version(session, subject, row.id, row.version)).spec)
+
+    async def list(self, subject: Subject, which: WorkflowFilter, page: PageRequest) -> Page[Workflow]:
+        """Return one page of workflows, newest first unless sorted otherwise.
+
+        Raises:
+            Malformed: unknown status or sort field, or a cursor of another list.
+        """
+        async with self._database.reading() as session:
+            found = await repository.list_page(session, subject, which, page)
+            specs = await repository.current_specs(session, subject, found.items)
+        return Page([_wire(row, specs[row.id]) for row in found.items], found.next_cursor, found.total)
+
+    async def update(self, subject: Subject, ref: str, change: WorkflowUpdate, *, if_match: str | None = None) -> Workflow:
+        """Change a workflow; a new specification becomes a new version.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+            InvalidSpec: with every problem.
+            PreconditionFailed: it was changed in the meantime.
+        """
+        spec = None if change.spec is None else self._checked(change.spec)
+        fields = change.model_dump(include={"name", "description", "tags", "status"}, exclude_none=True)
+        return await self._change(subject, ref, lambda _: spec, fields, note=change.note, if_match=if_match)
+
+    async def edit(self, subject: Subject, ref: str, change: Callable[[Document], Document], *, if_match: str | None = None) -> Workflow:
+        """Change the graph of a workflow by a function over its specification; a new version.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+            InvalidSpec: the change would break the graph; with every problem.
+            PreconditionFailed: it was changed in the meantime.
+        """
+        return await self._change(subject, ref, lambda spec: self._checked(change(spec), drawing=True), {}, note=None, if_match=if_match)
+
+    async def rollback(self, subject: Subject, ref: str, number: int, *, if_match: str | None = None) -> Workflow:
+        """Save the specification of an older version as a new version.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+            VersionNotFound: the workflow has no such version.
+        """
+        spec = (await self.version(subject, ref, number)).spec
+        return await self._change(subject, ref, lambda _: spec, {}, note=f"Back to version {number}", if_match=if_match)
+
+    async def delete(self, subject: Subject, ref: str, *, if_match: str | None = None) -> None:
+        """Put a workflow into the bin; its history stays, and ``restore`` brings it back.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+        """
+        await self._change(subject, ref, lambda _: None, {"deleted_at": self._clock.now()}, note=None, if_match=if_match)
+
+    async def restore(self, subject: Subject, ref: str) -> Workflow:
+        """Bring a deleted workflow back.
+
+        Raises:
+            WorkflowNotFound: there is none of this id in the bin.
+        """
+        return await self._change(subject, ref, lambda _: None, {"deleted_at": None}, note=None, if_match=None, deleted=True)
+
+    async def versions(self, subject: Subject, ref: str, page: PageRequest) -> Page[Version]:
+        """Return one page of versions, newest first.
+
+        Raises:
+            WorkflowNotFound: the tenant has no such workflow.
+        """
+        async with self._database.reading() as session:
+            row = await repository.find(session, subject, ref)
+            found = await repository.list_versions(session, subject, row.id, page)
+        return Page([_version(item, with_spec=False) for item in found.items], found.next_cursor, found.total)
+
+    async def version(self, subject: Subject, ref: str, number: int) -> Version:
+        """Return one version with its specification.
+
+        Raises:
+            WorkflowNotFound: the tenant has no such workflow.
+            VersionNotFound: it has no such version.
+        """
+        async with self._database.reading() as session:
+            row = await repository.find(session, subject, ref)
+            return _version(await repository.find_version(session, subject, row.id, number), with_spec=True)
+
+    async def diff(self, subject: Subject, ref: str, older: int, newer: int) -> Diff:
+        """Return what changed between two versions.
+
+        Raises:
+            WorkflowNotFound: the tenant has no such workflow.
+            VersionNotFound: it has no such version.
+        """
+        old, new = await self.version(subject, ref, older), await self.version(subject, ref, newer)
+        changes = [Change(**change) for change in differences(old.spec or {}, new.spec or {})]
+        return Diff(from_version=older, to_version=newer, changes=changes)
+
+    async def fork(self, subject: Subject, ref: str, name: str | None, *, idempotency: Idempotency | None = None) -> Workflow:
+        """Copy a workflow; the copy knows where it is from and goes its own way.
+
+        Raises:
+            WorkflowNotFound: the tenant has no such workflow.
+        """
+        origin = await self.get(subject, ref)
+        new = WorkflowCreate(spec=origin.spec, name=name or f"{origin.name} (copy)"[:200], description=origin.description, tags=origin.tags)
+        return await self.create(subject, new, idempotency=idempotency, fork_from_id=origin.id)
+
+    async def get_version(self, subject: Subject, ref: str, number: int | None) -> StoredVersion:
+        """Return the version that a run would be pinned to; the current one when ``number`` is None.
+
+        Raises:
+            WorkflowNotFound: the tenant has no such workflow.
+            VersionNotFound: it has no such version.
+            WorkflowArchived: it is archived.
+        """
+        place = (subject.tenant_id, ref, number)
+        known = self._started.get(place)
+        if known is not None and self._clock.monotonic() - known[0] < CACHE_S:
+            return known[1]
+        async with self._database.reading() as session:
+            row = await repository.find(session, subject, ref)
+            if row.status == "archived":
+                raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")
+            version = await repository.find_version(session, subject, row.id, number or row.version)
+        found = StoredVersion(row.id, version.number, version.spec, version.spec_hash)
+        self._started[place] = (self._clock.monotonic(), found)
+        while len(self._started) > self._cache_size:
+            self._started.popitem(last=False)
+        return found
+
+    async def _change(
+        self,
+        subject: Subject,
+        ref: str,
+        new_spec: Callable[[Document], Document | None],
+        fields: Mapping[str, Any],
+        *,
+        note: str | None,
+        if_match: str | None,
+        deleted: bool = False,
+    ) -> Workflow:
+        async with self._database.transaction() as session:
+            before = await repository.find(session, subject, ref, deleted=deleted)
+            if if_match is not None and if_match not in ("*", etag(before.version, before.updated_at)):
+                raise PreconditionFailed("The workflow was changed in the meantime.", hint="Read it again and repeat the change.")
+            old_spec = (await repository.find_version(session, subject, before.id, before.version)).spec
+            spec = new_spec(old_spec)
+            now = max(self._clock.now(), before.updated_at + timedelta(microseconds=1))
+            row = {**fields, "updated_at": now}
+            version = None
+            if spec is not None and spec != old_spec:
+                version = self._version(subject, before.id, before.version + 1, spec, note)
+                row |= {"version": before.version + 1, "valid": self._validate(spec).valid}
+            await repository.save(session, subject, row, version, before)
+            session.expunge(before)
+        self._started.clear()
+        for name, value in row.items():
+            setattr(before, name, value)
+        return _wire(before, old_spec if version is None else version["spec"])
+
+    def _checked(self, spec: Document, *, drawing: bool = False) -> Document:
+        result = self._validate(spec)
+        errors = [problem for problem in result.errors if not (drawing and problem.code in DRAWING)]
+        if errors:
+            raise invalid_spec(errors)
+        return spec
+
+    def _version(self, subject: Subject, workflow_id: str, number: int, spec: Document, note: str | None) -> dict[str, Any]:
+        return {
+            "tenant_id": subject.tenant_id,
+            "workflow_id": workflow_id,
+            "number": number,
+            "spec": spec,
+            "spec_hash": hashlib.sha256(json.canonical(spec)).hexdigest(),
+            "note": note,
+            "created_by": subject.user_id,
+            "created_at": self._clock.now(),
+        }
+
+
+def invalid_spec(errors: "list[Problem]") -> InvalidSpec:
+    """Return the error that carries the problems of a specification."""
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return InvalidSpec(
+        f"The specification has {count}; the first: {errors[0].message}",
+        hint="Mend what `errors` lists; POST /api/v1/workflows/validate checks without saving.",
+        errors=[problem.to_json() for problem in errors],
+    )
+
+
+def etag(version: int, updated_at: Any) -> str:
+    """Return the entity tag of a workflow in a given state."""
+    return f'"{version}-{int(updated_at.timestamp() * 1_000_000):x}"'
+
+
+def _wire(row: WorkflowRow, spec: Document) -> Workflow:
+    return Workflow(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        status=row.status,
+        tags=row.tags,
+        version=row.version,
+        valid=row.valid,
+        spec=spec,
+        owner_id=row.owner_id,
+        fork_from_id=row.fork_from_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+    )
+
+
+def _version(row: VersionRow, *, with_spec: bool) -> Version:
+    return Version(
+        workflow_id=row.workflow_id,
+        number=row.number,
+        spec=row.spec if with_spec else None,
+        spec_hash=row.spec_hash,
+        note=row.note,
+        created_by=row.created_by,
+        created_at=row.created_at,
+    )
