@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import structlog
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from agentflow.errors import Unavailable
 from agentflow.infra.db.bulk import BulkStatement

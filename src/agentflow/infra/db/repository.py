@@ -16,7 +16,7 @@ class UnscopedQuery(RuntimeError):
     """A query was about to run without a tenant: a fault of ours, never of a caller."""
 
 
-def scoped(model: type[M], tenant_id: str | None) -> Select[tuple[M]]:
+def scoped(model: type[M], tenant_id: str | None) -> Select[M]:
     """Begin a query over one tenant's rows of ``model``.
 
     Raises:

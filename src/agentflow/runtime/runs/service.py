@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from agentflow.errors import InvalidSpec, NodeError, NotFound
+from agentflow.errors import NodeError, NotFound
 from agentflow.identity.subject import Subject
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.kit.ids import new_id
@@ -26,7 +26,7 @@ from agentflow.runtime.runs.queries import RunFilter, list_node_runs, list_runs
 from agentflow.runtime.runs.schemas import Event, NodeRun, Run, RunStart
 from agentflow.runtime.runs.wire import to_node_run, to_run
 from agentflow.spec.validate import ValidationResult
-from agentflow.workflows.definitions.service import WorkflowService
+from agentflow.workflows.definitions.service import WorkflowService, invalid_spec
 
 MAX_CHILD_DEPTH = 10
 
@@ -85,19 +85,16 @@ class RunService:
             IdempotencyKeyReused: the key was used with another body.
         """
         digest = spec_hash(spec)
-        if self._plans.find(digest) is None:
-            result = self._validate(spec)
-            if not result.valid:
-                raise InvalidSpec(
-                    f"The specification has {len(result.errors)} errors.",
-                    hint="Mend what `errors` lists; POST /api/v1/workflows/validate checks without running.",
-                    errors=[problem.to_json() for problem in result.errors],
-                )
         request = RunStart.model_construct(inputs=dict(inputs), version=None, lane=lane, priority=priority, tags=list(tags))
         record = self._record(subject, spec, digest, request.inputs, request)
         return to_run(await self._admit(record, spec, idempotency))
 
     def _record(self, subject: Subject, spec: Any, digest: str, inputs: Mapping[str, Any], request: RunStart) -> RunRecord:
+        if self._plans.find(digest) is None:
+            # A stored specification was valid for the node types of its day, or is still being drawn.
+            errors = list(self._validate(spec).errors)
+            if errors:
+                raise invalid_spec(errors)
         plan = self._plans.build(digest, spec)
         now = self._ports.clock.now()
         timeout_s = plan.spec.limits.timeout_s or self._ports.settings.default_run_timeout_s
