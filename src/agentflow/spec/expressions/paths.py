@@ -29,6 +29,27 @@ def _part(step: str) -> Part:
     return step[2:-2] if step[1] in "'\"" else int(step[1:-1])
 
 
+_SIMPLE = re.compile(rf"\{{\{{(\s*{_NAME}(?:{_STEP}){{0,40}}\s*)\}}\}}", re.ASCII)
+
+
+def split_template(text: str) -> tuple[str | tuple[Part, ...], ...] | None:
+    """Return the pieces of a template that has plain paths only: text, and paths; None when it has anything else."""
+    if "{%" in text or "{#" in text or "\r" in text:
+        return None
+    pieces: list[str | tuple[Part, ...]] = []
+    for index, piece in enumerate(_SIMPLE.split(text)):
+        if index % 2:
+            path = parse_path(piece)
+            if path is None:
+                return None
+            pieces.append(path)
+        elif "{{" in piece:
+            return None
+        elif piece:
+            pieces.append(piece)
+    return tuple(pieces)
+
+
 def follow(path: tuple[Part, ...], context: Mapping[str, Any]) -> Any:
     """Return what ``path`` leads to, or Missing."""
     try:

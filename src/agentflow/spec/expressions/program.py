@@ -1,18 +1,21 @@
 """Compiled expressions and templates, and the bounded cache of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from agentflow.spec.expressions.budget import Budget
 from agentflow.spec.expressions.code import Compiler
 from agentflow.spec.expressions.errors import ExpressionError
 from agentflow.spec.expressions.frame import Code, Frame, Step
-from agentflow.spec.expressions.paths import Part, follow, parse_path
+from agentflow.spec.expressions.paths import Part, follow, parse_path, split_template
 from agentflow.spec.expressions.statements import StatementCompiler
 from agentflow.spec.expressions.syntax import parse_expression, parse_template
+from agentflow.spec.expressions.values import text as to_text
 from agentflow.spec.expressions.values import use
+
+Compiled = TypeVar("Compiled")
 
 CACHED = 4_096
 CACHED_LENGTH = 8_192
@@ -102,9 +105,10 @@ def _expression(text: str) -> Expression:
 
 
 def _template(text: str) -> Template:
-    path = _only_path(text)
-    if path is not None:
-        return Template(text, Expression(text, path, None), None)
+    pieces = split_template(text)
+    if pieces is not None:
+        only = pieces[0] if len(pieces) == 1 else None
+        return Template(text, None, _plain(pieces)) if not isinstance(only, tuple) else Template(text, Expression(text, only, None), None)
     tree = parse_template(text)
     only = only_expression(tree)
     if only is not None:
@@ -112,8 +116,14 @@ def _template(text: str) -> Template:
     return Template(text, None, _compile(text, lambda: StatementCompiler(tree).body(tree.body)))
 
 
-def _only_path(text: str) -> tuple[Part, ...] | None:
-    return parse_path(text[2:-2]) if text.startswith("{{") and text.endswith("}}") else None
+def _plain(pieces: Sequence[str | tuple[Part, ...]]) -> Step:
+    def run(frame: Frame, out: list[str]) -> None:
+        for piece in pieces:
+            written = piece if isinstance(piece, str) else to_text(follow(piece, frame.context), frame.budget)
+            frame.budget.output(written)
+            out.append(written)
+
+    return run
 
 
 def only_expression(tree: Any) -> Any:
@@ -124,7 +134,7 @@ def only_expression(tree: Any) -> Any:
     return None if type(only).__name__ == "TemplateData" else only
 
 
-def _compile(text: str, build: Any) -> Any:
+def _compile(text: str, build: Callable[[], Compiled]) -> Compiled:
     try:
         return build()
     except ExpressionError as error:

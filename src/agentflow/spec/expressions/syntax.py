@@ -1,7 +1,7 @@
 """Reading the Jinja syntax: text in, syntax tree out. Jinja's parser is used, nothing of what would run a template."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from agentflow.spec.expressions.errors import ExpressionError
@@ -14,6 +14,10 @@ Tree = TypeVar("Tree")
 
 MAX_DEPTH = 100
 """Deepest nesting of an expression; the walks over a tree are recursive."""
+
+CACHED = 512
+CACHED_LENGTH = 8_192
+"""Trees of longer texts are not kept, so that the cache stays small."""
 
 
 @cache
@@ -29,6 +33,10 @@ def parse_template(text: str) -> "Template":
     Raises:
         ExpressionError: ``syntax``.
     """
+    return _cached_template(text) if len(text) <= CACHED_LENGTH else _template(text)
+
+
+def _template(text: str) -> "Template":
     tree = _guarded(text, lambda: _environment().parse(text))
     _check_depth(tree, text)
     return tree
@@ -40,6 +48,10 @@ def parse_expression(text: str) -> "Expr":
     Raises:
         ExpressionError: ``syntax``.
     """
+    return _cached_expression(text) if len(text) <= CACHED_LENGTH else _expression(text)
+
+
+def _expression(text: str) -> "Expr":
     from jinja2.parser import Parser
 
     def parse() -> "Expr":
@@ -78,3 +90,7 @@ def _check_depth(tree: "Node", text: str) -> None:
         if depth > MAX_DEPTH:
             raise ExpressionError(f"nested deeper than {MAX_DEPTH} levels", text, "syntax")
         level = [child for node in level for child in node.iter_child_nodes()]
+
+
+_cached_template = lru_cache(CACHED)(_template)
+_cached_expression = lru_cache(CACHED)(_expression)
