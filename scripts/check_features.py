@@ -1,5 +1,6 @@
 """Checks docs/features.md: every feature names a place that exists and tests that pytest finds."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -16,9 +17,10 @@ def rows(text: str) -> list[dict[str, str]]:
     return [match.groupdict() for match in ROW.finditer(text)]
 
 
+@functools.cache
 def collected() -> set[str]:
     """Return the node ids of all tests, and of the files and functions that hold them."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header", "-o", "addopts=", "-p", "no:cacheprovider"]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
     ids = {line for line in lines if "::" in line}
     return ids | {line.partition("[")[0] for line in ids} | {line.partition("::")[0] for line in ids}
