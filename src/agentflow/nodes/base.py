@@ -122,7 +122,7 @@ class NodeType(ABC, Generic[C]):
             self.config_model.model_validate(config)
         except ValidationError as error:
             return tuple(
-                ConfigProblem(_place(config, item["loc"]), item["msg"])
+                ConfigProblem(_place(config, item["loc"]), item["msg"].removeprefix("Value error, "))
                 for item in error.errors(include_url=False, include_context=False, include_input=False)
                 if not _holds_template(config, item["loc"])
             )
