@@ -23,7 +23,7 @@ install_uv() {
 
 python=$(find_python)
 install_uv
-echo "setup: installing the locked packages into .venv (the first time fetches about 250 MB)"
+echo "setup: installing the locked packages into .venv (the first time fetches some hundred MB)"
 # A folder left by an interrupted set-up is made anew.
 [ -x .venv/bin/python ] || .tools/bin/uv venv --quiet --allow-existing --python "$python" .venv
 .tools/bin/uv sync --quiet --frozen --extra local --python "$python" || fail "uv could not install the locked packages: see the lines above"
