@@ -5,7 +5,7 @@ from agentflow.knowledge.documents import DocumentTooLarge
 MAX_DOCUMENT_BYTES = 50_000_000
 MAX_TEXT_CHARACTERS = 10_000_000
 MAX_PAGES = 5_000
-PDF_TIMEOUT_S = 60.0
+PARSE_TIMEOUT_S = 60.0
 
 
 def check_size(data: bytes) -> None:

@@ -13,15 +13,14 @@ from agentflow.knowledge.parsers.pdf import parse_pdf
 from agentflow.knowledge.parsers.plain import decode, parse_text
 
 PDF = "application/pdf"
-TEXT_PARSERS: Mapping[str, Callable[[str], ParsedDocument]] = {
+HTML = frozenset({"text/html", "application/xhtml+xml"})
+_TEXT_PARSERS: Mapping[str, Callable[[str], ParsedDocument]] = {
     "text/plain": parse_text,
     "text/markdown": parse_markdown,
-    "text/html": parse_html,
-    "application/xhtml+xml": parse_html,
     "text/csv": parse_csv,
     "application/json": parse_text,
 }
-SUPPORTED = (*TEXT_PARSERS, PDF)
+SUPPORTED = (*_TEXT_PARSERS, *sorted(HTML), PDF)
 _EXTENSIONS = {".md": "text/markdown", ".markdown": "text/markdown", ".csv": "text/csv", ".pdf": PDF}
 """Where the machine's own table differs from one system to the next."""
 _UNKNOWN = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
@@ -63,19 +62,19 @@ async def parse(data: bytes, media_type: str, charset: str | None = None) -> Par
     check_size(data)
     if media_type == PDF:
         return await parse_pdf(data)
-    parser = text_parser(media_type)
-    return await asyncio.to_thread(lambda: parser(decode(data, charset or None)))
+    check_type(media_type)
+    return await parse_as_text(await asyncio.to_thread(decode, data, charset), media_type)
 
 
-def text_parser(media_type: str) -> Callable[[str], ParsedDocument]:
-    """Return the parser of a text format; any ``text/…`` that none knows is read as plain text.
+async def parse_as_text(text: str, media_type: str) -> ParsedDocument:
+    """Return the structure of a text of one of the text formats; raises as ``parse``."""
+    check_type(media_type)
+    if media_type in HTML:
+        return await parse_html(text)
+    return await asyncio.to_thread(_TEXT_PARSERS.get(media_type, parse_text), text)
 
-    Raises:
-        UnsupportedDocument: ``media_type`` is none of text.
-    """
-    parser = TEXT_PARSERS.get(media_type)
-    if parser is not None:
-        return parser
-    if media_type.startswith("text/"):
-        return parse_text
-    raise UnsupportedDocument(f"Documents of type {media_type[:100]} cannot be read.", hint=f"Send one of: {', '.join(SUPPORTED)}.")
+
+def check_type(media_type: str) -> None:
+    """Raise UnsupportedDocument unless some parser reads ``media_type``; any ``text/…`` that none knows is read as plain text."""
+    if media_type not in SUPPORTED and not media_type.startswith("text/"):
+        raise UnsupportedDocument(f"Documents of type {media_type[:100]} cannot be read.", hint=f"Send one of: {', '.join(SUPPORTED)}.")
