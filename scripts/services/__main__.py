@@ -84,8 +84,8 @@ def prepare(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
         print(line, flush=True)
         if url is None:
             complaints.append(line)
-        else:
-            environment[service.variable] = url
+        # Empty tells the tests to skip, rather than to try the standard port.
+        environment[service.variable] = url or ""
     return environment, complaints
 
 

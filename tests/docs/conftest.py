@@ -24,13 +24,15 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[Server]:
-    """Start the server on a free port, with nothing configured."""
+    """Start the server on a free port, with nothing else configured."""
     data_dir = tmp_path_factory.mktemp("server") / "data"
     log = data_dir.parent / "server.log"
     port = free_port()
     with log.open("wb") as output:
         command = [Path(sys.executable).with_name("agentflow"), "serve", "--port", str(port), "--data-dir", str(data_dir)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTFLOW_")}
+        # The examples call a receiver on this machine.
+        environment["AGENTFLOW_HTTP_ALLOWED_HOSTS"] = "127.0.0.1"
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         wait_until_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
