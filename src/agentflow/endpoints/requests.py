@@ -1,0 +1,72 @@
+"""Reading request bodies: one strict JSON reader for every endpoint."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from agentflow.errors import Malformed, Unsupported
+from agentflow.kit import json
+
+BODY = "agentflow.body"
+"""Key of the ASGI scope under which the middleware that bounds bodies leaves the whole body."""
+REQUEST_ID = "agentflow.request_id"
+"""Key of the ASGI scope that holds the request's id."""
+
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read by our own parser, with its checks."""
+
+    async def json(self) -> Any:
+        """Return the body.
+
+        Raises:
+            Malformed: it is not JSON, or holds NaN, NUL, lone surrogates or too deep nesting.
+        """
+        body = await self.body()
+        try:
+            return json.loads(body, max_depth=self.app.state.container.settings.max_json_depth)
+        except json.InvalidJson as error:
+            where = f" at {error.path}" if error.path else ""
+            raise Malformed(f"The body is not acceptable JSON: {error}{where}.") from error
+
+
+class StrictRoute(APIRoute):
+    """A route that reads bodies strictly and refuses other media types."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the route's handler."""
+        handle = super().get_route_handler()
+        reads_json = self.body_field is not None and not _is_form(self.body_field)
+
+        async def strict(request: Request) -> Response:
+            if reads_json:
+                _require_json(request)
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def slice_router(prefix: str, tag: str) -> APIRouter:
+    """Return the router of a slice; every slice uses this one, so that all bodies are read the same way."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute)
+
+
+def _is_form(field: Any) -> bool:
+    from fastapi.params import Form
+
+    return isinstance(field.field_info, Form)
+
+
+def _require_json(request: Request) -> None:
+    header = request.headers.get("content-type")
+    if header is None and not request.scope.get(BODY):
+        return
+    kind = (header or "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise Unsupported(
+            f"This reads application/json, not {kind or 'a body without Content-Type'}.", hint="Set Content-Type: application/json."
+        )

@@ -1,0 +1,1 @@
+"""Seeing what the program does: logs, metrics, health."""

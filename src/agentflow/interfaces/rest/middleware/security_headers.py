@@ -1,0 +1,34 @@
+"""Headers that keep a browser from doing what nobody meant."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_DEFAULTS = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+
+
+class SecurityHeaders:
+    """Adds them to every answer; an answer's own caching and content policies win."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                present = {name for name, _ in headers}
+                headers.extend(_ALWAYS)
+                headers.extend(item for item in _DEFAULTS.items() if item[0] not in present)
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, answer if scope["type"] == "http" else send)
