@@ -9,7 +9,7 @@ from pathlib import Path
 
 import agentflow
 from agentflow.errors import AgentFlowError
-from agentflow.interfaces.rest.errors import STATUS
+from agentflow.interfaces.rest.problems import STATUS
 from agentflow.spec.problems import Code
 from scripts.reference.text import code, member_docs, page, table
 

@@ -50,7 +50,10 @@ def add(
     server: Server = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Add files to a collection; a file of the same name replaces the one there."""
+    """Add files to a collection.
+
+    A file of the same name replaces the one there.
+    """
     from agentflow.entrypoints.cli.sync import with_client
 
     contents = [(str(file), read_bytes(str(file))) for file in files]

@@ -13,7 +13,11 @@ _MARKS = {"ok": ("✓", ""), "warning": ("!", "yellow"), "failed": ("✗", "red"
 
 
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Check the data folder, key, database, schema, local models and port, and explain runs that are stuck; exit code 1 when something failed."""
+    """Find out what is wrong.
+
+    Looks at the data folder, the owner's key, the database and its schema, the local models and the port, and explains runs that are stuck;
+    exit code 1 when something is broken.
+    """
     from agentflow.entrypoints.cli import diagnosis
 
     settings = load_settings(data_dir)

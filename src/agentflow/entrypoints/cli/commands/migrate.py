@@ -14,7 +14,10 @@ def migrate(
     down: Annotated[str | None, typer.Option("--down", metavar="REV", help="Go back to this revision; base undoes everything.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Bring the database to the newest schema, or back to an older one."""
+    """Bring the database to the newest schema.
+
+    Or, with --down, back to an older one. The server does the former by itself when it starts.
+    """
     settings = load_settings(data_dir)
     revision = asyncio.run(_migrate(settings.database, down))
     Printer().line(f"schema: {revision or 'empty'}")

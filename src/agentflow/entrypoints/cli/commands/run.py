@@ -27,7 +27,10 @@ def run(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a specification and show every node as it happens; exit code 1 when the run does not succeed."""
+    """Run a specification and watch it.
+
+    Every node is shown as it happens; exit code 1 when the run does not succeed.
+    """
     from agentflow.entrypoints.cli.sync import with_client
 
     spec = read_object(file, Exit.INVALID_SPEC)

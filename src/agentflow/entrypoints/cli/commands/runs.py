@@ -69,7 +69,10 @@ def events(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a run's events to its end, from its beginning or from a sequence number; with --json one event a line."""
+    """Follow a run's events to its end.
+
+    From its beginning, or from behind a sequence number; with --json one event a line.
+    """
     from agentflow.entrypoints.cli.commands.run import show_events
     from agentflow.entrypoints.cli.sync import with_client
 

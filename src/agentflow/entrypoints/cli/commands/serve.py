@@ -15,7 +15,10 @@ def serve(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Start the server: API, workers and local models in one process, nothing else needed."""
+    """Start the server.
+
+    API, workers and local models run in one process; nothing else is needed.
+    """
     settings = load_settings(data_dir, host=host, port=port)
     from agentflow.entrypoints import api
 

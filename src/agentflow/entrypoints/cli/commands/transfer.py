@@ -26,7 +26,10 @@ def export(
     server: Server = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write a stored workflow as a document that `agentflow import` reads."""
+    """Write a workflow to a file.
+
+    `agentflow import` reads it.
+    """
     from agentflow.entrypoints.cli.sync import with_client
 
     text = with_client(server, data_dir, lambda client: client.text(f"/workflows/{workflow}/export", format=format_.value))
@@ -47,7 +50,7 @@ def import_(
     server: Server = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Store an exported workflow as a new one."""
+    """Store an exported workflow."""
     from agentflow.entrypoints.cli.sync import with_client
 
     content = read_bytes(file)

@@ -17,7 +17,10 @@ def validate(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a specification; exit code 3 when it has errors."""
+    """Check a specification.
+
+    All problems come at once; exit code 3 when there are errors.
+    """
     document = read_document(file, Exit.INVALID_SPEC)
     result = _here(document) if server is None else _there(document, server, data_dir)
     if as_json:

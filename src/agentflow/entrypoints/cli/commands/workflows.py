@@ -57,7 +57,10 @@ def create(
 
 @app.command()
 def delete(workflow: Workflow, server: Server = None, data_dir: DataDir = None) -> None:
-    """Delete a stored workflow; its runs stay, and the API can restore it."""
+    """Delete a stored workflow.
+
+    Its runs stay, and the API can restore it.
+    """
     from agentflow.entrypoints.cli.sync import with_client
 
     with_client(server, data_dir, lambda client: client.delete(f"/workflows/{workflow}"))
