@@ -7,6 +7,7 @@ from agentflow.nodes.control.map import MapNode
 from agentflow.nodes.control.output import OutputNode
 from agentflow.nodes.control.router import RouterNode
 from agentflow.nodes.control.subworkflow import SubworkflowNode
+from agentflow.nodes.data.http import HttpNode
 from agentflow.nodes.data.transform import TransformNode
 from agentflow.nodes.registry import NodeRegistry
 
@@ -23,5 +24,6 @@ def builtin_registry() -> NodeRegistry:
             SubworkflowNode(),
             DelayNode(),
             TransformNode(),
+            HttpNode(),
         ]
     )
