@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from agentflow.errors import Malformed, Unsupported
+from agentflow.errors import Invalid, Malformed, Unsupported
 from agentflow.kit import json
 
 BODY = "agentflow.body"
@@ -14,7 +14,8 @@ BODY = "agentflow.body"
 REQUEST_ID = "agentflow.request_id"
 """Key of the ASGI scope that holds the request's id."""
 
-FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+MAX_FIELDS = 100
+"""Most fields that the object of a body may have; what a user's own objects hold stands deeper."""
 
 
 class StrictRequest(Request):
@@ -28,10 +29,14 @@ class StrictRequest(Request):
         """
         body = await self.body()
         try:
-            return json.loads(body, max_depth=self.app.state.container.settings.max_json_depth)
+            value = json.loads(body, max_depth=self.app.state.container.settings.max_json_depth)
         except json.InvalidJson as error:
             where = f" at {error.path}" if error.path else ""
             raise Malformed(f"The body is not acceptable JSON: {error}{where}.") from error
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            # Each unknown field becomes an error of its own: a million of them would cost more than the body that holds them.
+            raise Invalid(f"The body has {len(value)} fields; no request has more than {MAX_FIELDS}.")
+        return value
 
 
 class StrictRoute(APIRoute):

@@ -21,6 +21,8 @@ CACHED = 10_000
 CACHE_S = 5.0
 """Seconds after which a revoked credential is refused by every process at the latest."""
 PREFIX_LENGTH = 11
+SESSION_LIFETIME = timedelta(days=7)
+"""How long a browser stays signed in."""
 
 
 class CredentialKind(StrEnum):
@@ -108,7 +110,7 @@ class Credentials:
         self._known.pop(_hash(secret), None)
         if not first:
             raise Unauthenticated("The sign-in link was used already.", hint="Restart the server for a new one, or use the owner's key.")
-        return await self.issue(subject.tenant_id, subject.user_id, CredentialKind.SESSION, timedelta(days=7))
+        return await self.issue(subject.tenant_id, subject.user_id, CredentialKind.SESSION, SESSION_LIFETIME)
 
     async def revoke_all(self, user_id: str, kind: CredentialKind) -> None:
         """Make every credential of one kind of a user worthless."""

@@ -24,6 +24,8 @@ _SORTS: dict[str, ColumnElement[Any]] = {
     "status": RUNS.c.status,
     "priority": RUNS.c.priority,
 }
+SORTABLE = tuple(_SORTS)
+"""What runs can be sorted by."""
 
 
 @dataclass(frozen=True, slots=True)

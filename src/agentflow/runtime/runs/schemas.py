@@ -1,7 +1,7 @@
 """What the outside sees of a run."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -87,13 +87,29 @@ class Event(Wire):
     data: dict[str, Any] = Field(default_factory=dict, description="More about it, by type.", examples=[{"attempt": 1}])
 
 
-class RunStart(Wire):
-    """What starts a run of a stored workflow."""
+class RunOptions(Wire):
+    """How a run is started, whatever it runs."""
 
     inputs: dict[str, Any] = Field(
         default_factory=dict, description="Values for the workflow's input schema.", examples=[{"question": "What is a lease?"}]
     )
-    version: int | None = Field(default=None, ge=1, description="Version to run; the newest when null.", examples=[3])
     lane: str | None = Field(default=None, max_length=63, description="Sub-queue lane.", examples=["interactive"])
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first.", examples=[0])
-    tags: list[str] = Field(default_factory=list, max_length=100, description="Labels.", examples=[["demo"]])
+    tags: list[Annotated[str, Field(max_length=100)]] = Field(
+        default_factory=list, max_length=100, description="Labels.", examples=[["demo"]]
+    )
+
+
+class RunStart(RunOptions):
+    """What starts a run of a stored workflow."""
+
+    version: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Version to run; the newest when null.", examples=[3])
+
+
+class InlineStart(RunOptions):
+    """What starts a run of a specification that is not stored."""
+
+    spec: dict[str, Any] = Field(
+        description="The specification to validate and run.",
+        examples=[{"name": "hello", "nodes": [{"id": "greet", "type": "transform", "config": {"value": "Hello"}}], "start_node": "greet"}],
+    )

@@ -1,7 +1,9 @@
 """What happens around every request; pure ASGI, one behaviour per file."""
 
-from starlette.types import ASGIApp
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from agentflow.config.settings import Settings
 from agentflow.interfaces.rest.middleware.body_limit import BodyLimit
 from agentflow.interfaces.rest.middleware.correlation import Correlation
 from agentflow.interfaces.rest.middleware.failures import Failures
@@ -9,10 +11,15 @@ from agentflow.interfaces.rest.middleware.observation import Observation
 from agentflow.interfaces.rest.middleware.security_headers import SecurityHeaders
 
 
-def wrap(app: ASGIApp, *, max_body_bytes: int) -> ASGIApp:
-    """Return ``app`` with every behaviour around it; the outermost comes last."""
-    app = BodyLimit(app, max_body_bytes)
-    app = Failures(app)
-    app = Observation(app)
-    app = SecurityHeaders(app)
-    return Correlation(app)
+def _nothing(_settings: Settings) -> Mapping[str, Any]:
+    return {}
+
+
+MIDDLEWARE: tuple[tuple[Any, Callable[[Settings], Mapping[str, Any]]], ...] = (
+    (BodyLimit, lambda settings: {"max_bytes": settings.max_body_bytes}),
+    (Failures, _nothing),
+    (Observation, _nothing),
+    (SecurityHeaders, _nothing),
+    (Correlation, _nothing),
+)
+"""Each behaviour with the arguments it takes from the settings, from the innermost to the outermost."""

@@ -1,0 +1,62 @@
+"""The REST application over one container."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from agentflow import __version__
+from agentflow.errors import AgentFlowError
+from agentflow.interfaces.rest import docs, problems
+from agentflow.interfaces.rest.middleware import MIDDLEWARE
+from agentflow.interfaces.rest.router import routes
+
+DESCRIPTION = """Durable workflows of AI and data steps: one JSON specification in, a streamed, recoverable run out.
+
+Send the owner's key (in `<data-dir>/owner.key`) as `X-API-Key` or `Authorization: Bearer`. Errors are RFC 9457 problem details."""
+
+
+def create_app(container: Any) -> FastAPI:
+    """Return the application; ``container`` is an open ``bootstrap.container.Container``."""
+    app = FastAPI(title="AgentFlow", version=__version__, description=DESCRIPTION, openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False
+    app.state.container = container
+    app.state.stopping = asyncio.Event()
+    # Not include_router: it would match every request twice and keep no flat list.
+    app.router.routes.extend(routes())
+    app.router.routes.extend(docs.router.routes)
+    app.add_exception_handler(AgentFlowError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _framework)
+    for middleware, options in MIDDLEWARE:
+        app.add_middleware(middleware, **options(container.settings))
+    return app
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AgentFlowError)  # noqa: S101 - what the handler is registered for
+    return problems.problem_of(error, request.scope)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what the handler is registered for
+    return problems.problem_of_validation(error, request.scope)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what the handler is registered for
+    return problems.problem_of_http(error, request.scope, _methods(request.app.router.routes, request.scope["path"]))
+
+
+def _methods(known: Iterable[BaseRoute], path: str) -> list[str]:
+    """Return what methods an address understands, over all its routes."""
+    found: set[str] = set()
+    for route in known:
+        if isinstance(route, APIRoute) and route.path_regex.match(path):
+            found |= route.methods or set()
+    return sorted(found)

@@ -1,0 +1,147 @@
+"""The OpenAPI document: the framework's, with our errors, credentials and an example for every answer."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from agentflow.interfaces.rest.problems import MEDIA_TYPE, Problem
+
+OPEN = frozenset({"get_liveness", "get_readiness", "redeem_link", "get_openapi"})
+"""Operations that need no credential."""
+
+TAGS = {
+    "workflows": "Stored workflows and their versions.",
+    "runs": "Starting runs, their history and their events.",
+    "collections": "Documents that workflows search.",
+    "node types": "What a specification can be made of.",
+    "auth": "Who the caller is.",
+    "system": "Health, metrics and this document.",
+}
+_SECURITY: list[dict[str, list[str]]] = [{"api_key": []}, {"bearer": []}]
+_CODES = {
+    400: "MALFORMED",
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+    412: "PRECONDITION_FAILED",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "INVALID",
+    503: "UNAVAILABLE",
+}
+_DETAILS = {
+    400: "The body is not acceptable JSON: unexpected end of data.",
+    401: "This needs a credential.",
+    403: "This needs the permission workflows:write.",
+    404: "There is nothing of this name.",
+    409: "There is one of this name already.",
+    412: "The resource was changed since you read it.",
+    413: "The body is larger than 10000000 bytes (setting max_body_bytes).",
+    415: "This reads application/json, not text/plain.",
+    422: "Field required (body /spec).",
+    503: "The database does not answer.",
+}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of ``app``."""
+    tags = [{"name": name, "description": text} for name, text in TAGS.items()]
+    result = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=tags)
+    components = result.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["securitySchemes"] = {
+        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The owner's key."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "The owner's key."},
+    }
+    for operation in _operations(result):
+        _complete(operation, schemas)
+    return result
+
+
+def _operations(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in result["paths"].values():
+        yield from path.values()
+
+
+def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    if operation["operationId"] not in OPEN:
+        operation["security"] = _SECURITY
+    responses = operation["responses"]
+    responses.pop("422", None)
+    for answer in (*responses.values(), operation.get("requestBody", {})):
+        for content in answer.get("content", {}).values():
+            if "example" not in content and "examples" not in content:
+                content["example"] = example_of(content.get("schema", {}), schemas)
+    for status in _possible(operation):
+        responses.setdefault(str(status), _problem(status))
+
+
+def _possible(operation: Mapping[str, Any]) -> Iterator[int]:
+    """Yield the errors an operation can answer with."""
+    parameters = operation.get("parameters", ())
+    places = {parameter["in"] for parameter in parameters}
+    names = {parameter["name"] for parameter in parameters}
+    yield from (400, 413, 503)
+    if operation["operationId"] not in OPEN:
+        yield from (401, 403)
+    elif "query" in places:
+        yield 401  # the token of a link is a credential
+    if "path" in places or "requestBody" in operation:
+        yield 404
+    if places or "requestBody" in operation:
+        yield 422
+    if "requestBody" in operation:
+        yield from (409, 415)
+    if "Idempotency-Key" in names:
+        yield 409
+    if "If-Match" in names:
+        yield 412
+
+
+def _problem(status: int) -> dict[str, Any]:
+    code, phrase = _CODES[status], HTTPStatus(status).phrase
+    example = {
+        "type": f"urn:agentflow:error:{code}",
+        "title": phrase,
+        "status": status,
+        "detail": _DETAILS[status],
+        "instance": "019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a",
+        "code": code,
+        "hint": None,
+        "errors": [],
+    }
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
+    return {"description": phrase, "content": content}
+
+
+def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
+    """Return a value that fits ``schema``, made of the examples that its fields carry."""
+    if "$ref" in schema:
+        return example_of(schemas[schema["$ref"].rsplit("/", 1)[-1]], schemas)
+    for given in ("example", "default", "const"):
+        if given in schema:
+            return schema[given]
+    for several in ("examples", "enum"):
+        if schema.get(several):
+            return schema[several][0]
+    for combined in ("anyOf", "oneOf", "allOf"):
+        if schema.get(combined):
+            return example_of(schema[combined][0], schemas)
+    if schema.get("type") == "array":
+        return [example_of(schema["items"], schemas)] if schema.get("items") else []
+    if schema.get("type") == "object":
+        return {name: example_of(part, schemas) for name, part in schema.get("properties", {}).items()}
+    return _scalar(schema)
+
+
+def _scalar(schema: Mapping[str, Any]) -> Any:
+    if schema.get("format") == "date-time":
+        return "2026-11-21T09:30:00.000000Z"
+    return {"string": "text", "integer": 1, "number": 1.0, "boolean": True, "null": None}.get(str(schema.get("type")))
