@@ -111,7 +111,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.R
 def test_a_valid_spec_runs_and_takes_the_predicted_ways(driven: tuple[asyncio.Runner, RunService, World], spec: dict[str, Any]):
     """The engine agrees with a plain walk on which nodes run, and the run always ends."""
     runner, runs, world = driven
-    assert validate(spec, world.registry, world.settings).errors == []
+    assert validate(spec, world.registry, world.settings).errors == ()
     run = runner.run(run_to_end(runs, spec))
     assert run.status == "succeeded", run.error
     assert runner.run(statuses(runs, run.id)) == predicted(spec)

@@ -47,7 +47,10 @@ class Recovery:
             self._dispatcher.cancel(run_id)
 
     async def sweep(self) -> None:
-        """Claim what has no living owner, as far as there are places, and dispatch it."""
+        """Give back what this process no longer drives; claim what has no living owner, as far as there are places, and dispatch it."""
+        abandoned = list(self._dispatcher.abandoned)
+        await self._leases.release(abandoned)
+        self._dispatcher.abandoned.difference_update(abandoned)
         free = self._dispatcher.free
         if not free:
             return

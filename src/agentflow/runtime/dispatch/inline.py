@@ -30,6 +30,8 @@ class InlineDispatcher:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self.abandoned: set[str] = set()
+        """Runs that this process still holds the lease of but no longer drives; the sweeper gives them back."""
 
     def dispatch(self, run: RunRecord, *, fresh: bool) -> None:
         """Drive a run now, or when a place is free. A child never waits: its parent holds a place until it has ended."""
@@ -80,13 +82,15 @@ class InlineDispatcher:
         except asyncio.CancelledError:
             log.info("run released", run_id=drive.run.id)
         except Exception:
-            # The lease runs out and the sweeper brings the run back through the front door.
+            # The sweeper brings the run back through the front door.
             log.exception("driving a run failed", run_id=drive.run.id)
         finally:
             self._done(drive)
 
     def _done(self, drive: Drive) -> None:
         self._drives.pop(drive.run.id, None)
+        if not drive.settled:
+            self.abandoned.add(drive.run.id)
         self._running -= 1
         while self._queue and self._running < self._places and not self._closing:
             _, _, following = heapq.heappop(self._queue)

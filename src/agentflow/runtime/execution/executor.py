@@ -43,6 +43,8 @@ class Drive:
     run: RunRecord
     fresh: bool
     stop: Stop | None = None
+    settled: bool = False
+    """Whether what the drive came to is stored; if not, somebody has to take the run up again."""
     task: asyncio.Task[None] | None = None
     graph: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -105,7 +107,7 @@ class Executor:
         except Exception:
             log.exception("the engine failed", run_id=run.id)
             run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))
-        await self._finish(run, runner, journal)
+        doing.settled = await self._finish(run, runner, journal)
 
     async def _graph(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal, nodes: Sequence[NodeRecord]) -> None:
         """Run the graph in a task of its own, so that stopping the run stops the graph and nothing else."""
@@ -138,7 +140,8 @@ class Executor:
         else:
             journal.event(EventType.RUN_RESUMED, data={"attempt": run.attempts})
 
-    async def _finish(self, run: RunRecord, runner: NodeRunner | None, journal: RunJournal) -> None:
+    async def _finish(self, run: RunRecord, runner: NodeRunner | None, journal: RunJournal) -> bool:
+        """Store how a run ended; tells whether that worked."""
         run.ended_at = self._ports.clock.now() if run.status.is_terminal else None
         run.usage = runner.meter.stored() if runner else None
         data: dict[str, Any] = {"outputs": run.outputs} if run.status is RunStatus.SUCCEEDED else {"error": run.error}
@@ -150,8 +153,9 @@ class Executor:
             await journal.flush()
         except Exception as error:  # noqa: BLE001 - whatever the database says, the run is no longer ours; the sweeper finds it again
             log.warning("the end of a run was not stored", run_id=run.id, error=repr(error))
-            return
+            return False
         self._ports.hub.ended(run.id)
+        return True
 
 
 def _outputs(plan: Plan, runner: NodeRunner) -> Any:
