@@ -10,6 +10,7 @@ from agentflow.spec.expressions.values import describe, number, text
 
 MAX_INDENT = 200
 MAX_NUMBER_LENGTH = 100
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def need_text(value: Any, what: str) -> str:
@@ -82,16 +83,17 @@ def split(budget: Budget, value: Any, separator: Any = None, maxsplit: Any = -1)
     source = _read(budget, value)
     if separator is not None and not need_text(separator, "split"):
         raise ExpressionError("split needs a separator that is not empty")
-    pieces = source.split(separator, need_int(maxsplit, "split"))
+    limit = need_int(maxsplit, "split")
+    pieces = source.split(separator, min(limit, budget.fuel + 1) if limit >= 0 else budget.fuel + 1)
     budget.spend(len(pieces))
     return pieces
 
 
 def lines(budget: Budget, value: Any) -> list[str]:
     """Return the lines of text."""
-    pieces = _read(budget, value).splitlines()
-    budget.spend(len(pieces))
-    return pieces
+    source = _read(budget, value)
+    budget.spend(sum(map(source.count, _LINE_ENDS)))
+    return source.splitlines()
 
 
 def wordcount(budget: Budget, value: Any) -> int:
