@@ -1,9 +1,10 @@
 """Collections as running nodes see them: by name, in the run's tenant. Fulfils ``nodes.context.Knowledge``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agentflow.errors import NodeError
 from agentflow.identity.subject import Subject
@@ -38,14 +39,11 @@ class TenantKnowledge:
         """Return the nearest chunks, best first.
 
         Raises:
-            CollectionNotFound: there is no such collection; as ``CollectionService.search`` besides.
+            NodeError: ``INVALID_QUERY`` when the query is too long or no query at all; as ``CollectionService.search`` besides.
         """
-        wanted = SearchRequest(
-            query=query if isinstance(query, str) else list(query),
-            top_k=top_k,
-            min_score=min_score,
-            where=None if where is None else dict(where),
-            hybrid=hybrid,
+        question = query if isinstance(query, str) else list(query)
+        wanted = _valid(
+            SearchRequest, {"query": question, "top_k": top_k, "min_score": min_score, "where": where, "hybrid": hybrid}, "INVALID_QUERY"
         )
         return await self._collections.search(self._subject, collection, wanted)
 
@@ -57,12 +55,9 @@ class TenantKnowledge:
         Raises:
             NodeError: ``INVALID_DOCUMENT`` when a document lacks what one needs; as ``CollectionService.add`` besides.
         """
-        try:
-            new = DocumentsAdd.model_validate({"documents": list(documents), "chunk_size": chunk_size, "chunk_overlap": chunk_overlap})
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise NodeError(f"The documents cannot be stored: {place}: {first['msg']}.", error_code="INVALID_DOCUMENT") from error
+        new = _valid(
+            DocumentsAdd, {"documents": list(documents), "chunk_size": chunk_size, "chunk_overlap": chunk_overlap}, "INVALID_DOCUMENT"
+        )
         if create:
             await self._ensure(collection)
         added = await self._collections.add(self._subject, collection, new)
@@ -72,13 +67,18 @@ class TenantKnowledge:
         try:
             await self._collections.get(self._subject, collection)
         except CollectionNotFound:
-            try:
-                await self._collections.create(self._subject, CollectionCreate(name=collection))
-            except CollectionExists:  # another run was faster
-                return
-            except ValidationError as error:
-                raise NodeError(
-                    f"A collection cannot be called {collection[:100]!r}.",
-                    error_code="INVALID_COLLECTION_NAME",
-                    hint="Use up to 100 letters, digits, - and _.",
-                ) from error
+            new = _valid(CollectionCreate, {"name": collection}, "INVALID_COLLECTION_NAME")
+            with suppress(CollectionExists):  # another run was faster
+                await self._collections.create(self._subject, new)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _valid(model: type[M], value: Mapping[str, Any], code: str) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise NodeError(f"{place or 'It'} is not valid: {first['msg']}.", error_code=code) from error

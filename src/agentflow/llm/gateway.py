@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,12 +34,12 @@ class LLMGateway:
     """Chat and embedding models by source; holds one HTTP client for all of them.
 
     Args:
-        http: makes the client whose transport is the SSRF guard; called at the first request that leaves the machine.
+        transport: makes the way to the network, which is the SSRF guard; called at the first request that leaves the process.
         local_weights: GGUF file of the local language model; None for the packaged one.
     """
 
-    def __init__(self, http: Callable[[], httpx.AsyncClient], *, local_weights: Path | None = None) -> None:
-        self._make_client = http
+    def __init__(self, transport: Callable[[], httpx.AsyncBaseTransport], *, local_weights: Path | None = None) -> None:
+        self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._outside = Outside(self._http, local_weights)
 
@@ -78,7 +79,11 @@ class LLMGateway:
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = self._make_client()
+            # Calls of different tenants share the client, so it keeps no cookie; nor may the environment send them through a proxy.
+            cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+            self._client = httpx.AsyncClient(
+                transport=self._transport(), trust_env=False, cookies=cookies, headers={"user-agent": "AgentFlow"}
+            )
         return self._client
 
 

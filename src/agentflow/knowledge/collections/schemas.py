@@ -93,6 +93,36 @@ class DocumentsAdd(Wire):
     chunk_overlap: ChunkOverlap = DEFAULT_CHUNK_OVERLAP
 
 
+class FileFields(Wire):
+    """The fields of a form beside its file."""
+
+    id: str | None = Field(
+        default=None, pattern=DOCUMENT_ID, description="Id of the document; the file's name when absent.", examples=["guide.md"]
+    )
+    content_type: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The file's format, where its own header and name do not tell.",
+        examples=["text/markdown"],
+    )
+    metadata: Metadata = Field(default_factory=dict)
+    chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE
+    chunk_overlap: ChunkOverlap = DEFAULT_CHUNK_OVERLAP
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checked_metadata(value)
+
+    @classmethod
+    def with_file(cls) -> dict[str, Any]:
+        """Return the JSON Schema of the whole form."""
+        schema = cls.model_json_schema()
+        file = {"type": "string", "format": "binary", "description": "The file."}
+        metadata = {"type": "string", "description": "Facts to filter by and to cite, as a JSON object.", "examples": ['{"lang": "en"}']}
+        return {**schema, "properties": {"file": file, **schema["properties"], "metadata": metadata}, "required": ["file"]}
+
+
 class DocumentsAdded(Wire):
     """The documents as stored."""
 
