@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-import agentflow.runtime.checkpoints.models  # noqa: F401 - makes its tables known
+import agentflow.runtime.checkpoints.models
 import agentflow.runtime.records.statements  # noqa: F401 - likewise
 from agentflow.infra.db.base import Base
 from agentflow.infra.db.engine import Database

@@ -4,6 +4,7 @@ MessagePack with extension codes of our own. A blob never names a class or a fun
 called; a blob with any other extension code (LangGraph's own serialiser names modules in such) is refused before anything is built.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 import ormsgpack
@@ -51,10 +52,8 @@ def unpack(blob: bytes) -> Any:
     """
     try:
         return ormsgpack.unpackb(blob, ext_hook=_decode, option=_UNPACK)
-    except RefusedBlob:
-        raise
     except ValueError as error:
-        raise RefusedBlob(f"The stored checkpoint is damaged: {error}") from error
+        raise RefusedBlob(f"The stored checkpoint is damaged, or names a type that is not on the allow-list: {error}") from error
 
 
 def _encode(value: Any) -> Any:
@@ -71,15 +70,15 @@ def _encode(value: Any) -> Any:
 def _decode(code: int, data: bytes) -> Any:
     if code == _SEND:
         node, arg, timeout = unpack(data)
-        return Send(node, arg, timeout=None if timeout is None else TimeoutPolicy(*timeout))
+        return Send(node, arg, timeout=None if timeout is None else TimeoutPolicy(**timeout))
     if code == _INTERRUPT:
         value, id_, schema = unpack(data)
         return Interrupt(value, id_, response_schema=schema)
-    raise RefusedBlob(f"The stored checkpoint holds the extension type {code}, which is not on the allow-list.")
+    raise RefusedBlob(f"Extension type {code} is not on the allow-list.")
 
 
-def _timeout(policy: TimeoutPolicy | None) -> list[Any] | None:
-    return None if policy is None else [policy.run_timeout, policy.idle_timeout, policy.refresh_on]
+def _timeout(policy: TimeoutPolicy | None) -> dict[str, Any] | None:
+    return None if policy is None else asdict(policy)
 
 
 class StrictSerializer:
