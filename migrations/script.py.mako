@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-
-from agentflow.infra.db import types
 ${imports if imports else ""}
+from agentflow.infra.db import types
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}

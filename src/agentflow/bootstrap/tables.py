@@ -1,7 +1,15 @@
 """Every table of the control database: importing this fills the metadata that migrations compare with."""
 
+# ruff: noqa: F401 - imported for their tables
+
+import agentflow.identity.models
+import agentflow.infra.idempotency.models
+import agentflow.knowledge.collections.models
+import agentflow.runtime.checkpoints.models
 import agentflow.runtime.journal.models
-import agentflow.runtime.records.models  # noqa: F401 - imported for its tables
+import agentflow.runtime.records.models
+import agentflow.workflows.definitions.models
+import agentflow.workflows.versions.models
 from agentflow.infra.db.base import Base
 
 METADATA = Base.metadata

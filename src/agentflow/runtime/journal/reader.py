@@ -89,7 +89,7 @@ class EventReader:
     async def _page(self, run: RunRecord, after: int, limit: int) -> list[Event]:
         columns = (EVENTS.c.seq, EVENTS.c.type, EVENTS.c.node_id, EVENTS.c.at, EVENTS.c.data)
         async with self._database.reading() as session:
-            rows: Sequence[Row[Any]] = (
+            rows: Sequence[Any] = (
                 await session.execute(
                     select(*columns)
                     .where(EVENTS.c.tenant_id == run.tenant_id, EVENTS.c.run_id == run.id, EVENTS.c.seq > after)

@@ -44,5 +44,5 @@ def lost_guards(connection: Connection, guards: Sequence[Guard]) -> set[Guard]:
     """Return the guards whose run has another owner by now; locks the rows, so that no owner changes before the commit."""
     keys = [guard.key for guard in guards]
     query = select(RUNS.c.id, RUNS.c.fence).where(RUNS.c.id.in_(keys)).order_by(RUNS.c.id).with_for_update()
-    held = {run_id: fence for run_id, fence in connection.execute(query)}
+    held = dict(connection.execute(query).all())
     return {guard for guard in guards if held.get(guard.key) != guard.token}
