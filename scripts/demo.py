@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from agentflow.entrypoints.cli.client import ApiClient
 from agentflow.entrypoints.cli.connect import connect
@@ -34,7 +35,7 @@ async def index(client: ApiClient, printer: Printer) -> None:
     stored = await hashes(client)
     wanted = {path: (text, hashlib.sha256(text.encode()).hexdigest()) for path, text in documents().items()}
     for path in stored.keys() - wanted.keys():
-        await client.delete(f"/collections/{COLLECTION}/documents/{path}")
+        await client.delete(f"/collections/{COLLECTION}/documents/{quote(path)}")
     changed = {path: page for path, page in wanted.items() if stored.get(path) != page[1]}
     printer.step(f"collection {COLLECTION}: {len(wanted)} pages, {len(changed)} to index")
     for path, (text, digest) in changed.items():

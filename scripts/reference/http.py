@@ -1,9 +1,12 @@
 """docs/reference/http.md."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
-from agentflow.interfaces.rest.openapi import openapi_document
+from agentflow.config.settings import Settings
+from agentflow.interfaces.rest.app import create_app
+from agentflow.interfaces.rest.openapi import document
 from scripts.reference.text import code, page, table
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -12,11 +15,11 @@ METHODS = ("get", "post", "put", "patch", "delete")
 def render() -> str:
     """Return the page."""
     by_tag: dict[str, list[list[str]]] = {}
-    for tag, row in operations(openapi_document()):
+    for tag, row in operations(document(create_app(SimpleNamespace(settings=Settings())))):
         by_tag.setdefault(tag, []).append(row)
     return page(
         "HTTP interface",
-        "The server describes itself in full at `/openapi.json`, with schemas and examples; `/docs` shows it in a browser. Credentials are "
+        "The server describes itself in full at `/api/v1/openapi.json`, with schemas and examples; `/docs` shows it in a browser. Credentials are "
         "`Authorization: Bearer KEY` or `X-API-Key: KEY`. Errors are listed [here](errors.md).",
         *(f"## {tag}\n\n" + table(("operation", "does"), rows) for tag, rows in by_tag.items()),
     )

@@ -46,8 +46,8 @@ class ApiClient:
         return await self._json("POST", path, content=content, headers={"Content-Type": content_type})
 
     async def upload_file(self, path: str, name: str, content: bytes) -> Any:
-        """Post a file as a form upload and return the JSON answer."""
-        return await self._json("POST", path, files={"file": (name, content)})
+        """Post a file as a form upload, under its name, and return the JSON answer."""
+        return await self._json("POST", path, files={"file": (name, content)}, data={"id": name})
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """Yield a run's events from ``after`` on, live, up to the one that ends it; a broken connection is taken up again.

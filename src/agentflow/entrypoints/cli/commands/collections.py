@@ -27,7 +27,10 @@ def list_(limit: Limit = 50, server: Server = None, data_dir: DataDir = None, as
     if as_json:
         emit_json(page)
         return
-    Printer().table(("ID", "NAME", "MODEL"), ([item["id"], item["name"], item.get("model")] for item in page["items"]))
+    Printer().table(
+        ("ID", "NAME", "DOCUMENTS", "MODEL"),
+        ([item["id"], item["name"], item["document_count"], item["embedding_model"]] for item in page["items"]),
+    )
 
 
 @app.command()
@@ -60,8 +63,8 @@ def add(
 
     async def upload(client: "ApiClient") -> None:
         for name, content in contents:
-            answer = await client.upload_file(f"/collections/{collection}/documents", name, content)
-            Printer().line(f"{name}: {', '.join(str(item) for item in answer.get('ids', [])) or 'added'}")
+            stored = (await client.upload_file(f"/collections/{collection}/documents", name, content))["items"][0]
+            Printer().line(f"{stored['id']}: {stored['chunk_count']} passages")
 
     with_client(server, data_dir, upload)
 
