@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from agentflow.knowledge.vector_stores.base import Match
 from agentflow.sources.chat_models.base import ChatDelta, ChatRequest, ChatResult, Usage
+from agentflow.sources.databases.base import QueryResult
 
 __all__ = [
     "ChatDelta",
@@ -89,14 +90,6 @@ class HttpClient(Protocol):
             NodeError: ``SSRF_BLOCKED``, ``HTTP_TIMEOUT``, ``HTTP_CONNECT``, ``HTTP_TOO_LARGE`` or ``HTTP_PROTOCOL``.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """Rows of a statement; ``rowcount`` is the number returned or affected."""
-
-    rows: Sequence[Mapping[str, Any]]
-    rowcount: int
 
 
 class DatabaseSource(Protocol):

@@ -1,0 +1,1 @@
+"""Databases of users: SQLite, PostgreSQL, MySQL and MariaDB; never the control database."""
