@@ -75,9 +75,11 @@ async def _embedded(data_dir: Path | None) -> AsyncIterator["ApiClient"]:
     from agentflow.entrypoints.cli.asgi import AsgiTransport
     from agentflow.entrypoints.cli.client import ApiClient
     from agentflow.errors import AgentFlowError
+    from agentflow.infra.observability.logging import configure_logging
     from agentflow.interfaces.rest.app import create_app
 
     settings = load_settings(data_dir, log_level=None if "AGENTFLOW_LOG_LEVEL" in os.environ else "error")
+    configure_logging(settings.log_level, settings.log_format)
     async with AsyncExitStack() as stack:
         try:
             container = await stack.enter_async_context(open_container(settings))
