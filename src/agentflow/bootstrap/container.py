@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from agentflow.bootstrap.runtime import Outside, open_runtime
 from agentflow.config.settings import Settings
-from agentflow.errors import NodeError
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
 from agentflow.identity.subject import Subject
@@ -22,9 +21,10 @@ from agentflow.knowledge.collections.service import CollectionService
 from agentflow.knowledge.retrieval import TenantKnowledge
 from agentflow.llm.gateway import LLMGateway
 from agentflow.nodes.builtin import builtin_registry
-from agentflow.nodes.context import DatabaseSource, Knowledge, ResolvedSource
+from agentflow.nodes.context import Knowledge
 from agentflow.nodes.registry import NodeRegistry, load_plugins
 from agentflow.runtime.runs.service import RunService
+from agentflow.sources.databases.pool import DatabasePool
 from agentflow.sources.http.client import GuardedHttpClient
 from agentflow.sources.secrets import EnvironmentSecrets
 from agentflow.spec.expressions import Renderer
@@ -95,7 +95,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             http=http,
             models=_models(stack, settings, http),
             secrets=secrets,
-            open_database=_open_database,
+            open_database=_databases(stack, settings).open,
             knowledge=_knowledge(collections),
             workflows=workflows,
             validate=check,
@@ -146,8 +146,10 @@ def _models(stack: AsyncExitStack, settings: Settings, http: GuardedHttpClient) 
     return gateway
 
 
-def _open_database(source: ResolvedSource) -> DatabaseSource:
-    raise NodeError(f"Source {source.id} cannot be opened: this version has no database sources.", error_code="DB_CONFIG")
+def _databases(stack: AsyncExitStack, settings: Settings) -> DatabasePool:
+    pool = DatabasePool(control_url=settings.database, data_dir=settings.data_dir)
+    stack.push_async_callback(pool.close)
+    return pool
 
 
 def _knowledge(collections: CollectionService) -> Callable[[Subject], Knowledge]:
