@@ -19,8 +19,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=8192)
-def _parsed(text: str) -> uuid.UUID:
-    return uuid.UUID(text)
+def _parsed(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 class Id(TypeDecorator[str]):
@@ -38,7 +41,8 @@ class Id(TypeDecorator[str]):
         if value is None:
             return None
         parsed = _parsed(value)
-        return parsed if dialect.name == "postgresql" else parsed.bytes
+        # Nothing equals NULL, and a column that must have an id refuses it.
+        return parsed if parsed is None or dialect.name == "postgresql" else parsed.bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Turn the driver's value into canonical text."""
