@@ -101,6 +101,11 @@ def bindable(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
+def reason(error: object) -> str:
+    """Return a driver's words on one line, fit to end a sentence."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
 def read_only_refused() -> NodeError:
     """Return the error of a write that the source or the node does not allow."""
     return NodeError(
@@ -115,7 +120,10 @@ def transaction_control_refused() -> NodeError:
     return NodeError(
         "A statement ended or changed the transaction, which is the node's to do.",
         error_code="DB_FORBIDDEN",
-        hint="Leave out BEGIN, COMMIT, ROLLBACK and SET TRANSACTION: the statements of a node are one transaction.",
+        hint=(
+            "Leave out BEGIN, COMMIT, ROLLBACK and SET TRANSACTION: the statements of a node are one transaction. "
+            "On MySQL, CREATE, ALTER and DROP end it too, so each needs a node of its own."
+        ),
     )
 
 

@@ -73,6 +73,8 @@ class MysqlDatabase(UserDatabase):
             connect_timeout=_CONNECT_SECONDS,
             ssl=_tls(self._ssl_mode),
             local_infile=False,
+            # Without it the driver overlooks the end of a transaction: it takes a status of zero for no news.
+            autocommit=True,
         )
 
     async def _kill(self, thread_id: int) -> None:
@@ -106,7 +108,8 @@ async def _transaction(connection: Any, statements: Sequence[Statement], *, read
     results = []
     for text, params in statements:
         results.append(await _one(connection, text, params, max_rows))
-        if not _still_inside(connection, read_only=read_only):
+        # A statement on its own may be one that MySQL commits by itself (CREATE TABLE): nothing else could be torn apart.
+        if (read_only or len(statements) > 1) and not _still_inside(connection, read_only=read_only):
             raise base.transaction_control_refused()
     await connection.query("ROLLBACK" if read_only else "COMMIT")
     return results
@@ -132,7 +135,7 @@ async def _one(connection: Any, text: str, params: Mapping[str, Any], max_rows: 
 
 def _failure(error: Exception, *, read_only: bool) -> NodeError:
     code = error.args[0] if error.args and isinstance(error.args[0], int) else None
-    reason = error.args[1] if len(error.args) > 1 else error
+    reason = base.reason(error.args[1] if len(error.args) > 1 else error)
     details = {"code": code} if code else {}
     if code in _READ_ONLY_CODES:
         return base.read_only_refused()
@@ -140,7 +143,7 @@ def _failure(error: Exception, *, read_only: bool) -> NodeError:
         return NodeError(f"MySQL refused: {reason}.", error_code="DB_FORBIDDEN", hint="Grant it to the source's user.", details=details)
     if code in _CONNECT_CODES or isinstance(error, OSError):
         return NodeError(
-            f"There is no connection to MySQL: {reason or type(error).__name__}.",
+            f"There is no connection to MySQL: {reason}.",
             error_code="DB_CONNECT",
             retryable=read_only and (code in _LOST_CODES or isinstance(error, OSError)),
             hint="Check host, port, database, user and password of the source, and that the server runs.",

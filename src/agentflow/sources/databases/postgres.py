@@ -55,6 +55,7 @@ class PostgresDatabase(UserDatabase):
         self._ssl = _SSL[ssl]
         self._control_identity = control_identity
         self._pool: asyncpg.Pool[Any] | None = None
+        self._opening = asyncio.Lock()
 
     async def run(self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int) -> Sequence[QueryResult]:
         """Run statements in one transaction; see ``UserDatabase.run``."""
@@ -63,40 +64,46 @@ class PostgresDatabase(UserDatabase):
         if not read_only and not self._writable:
             raise base.read_only_refused()
         try:
-            async with asyncio.timeout(timeout_s), self._opened().acquire() as connection:
-                return await _transaction(connection, statements, read_only=read_only, max_rows=max_rows)
+            async with asyncio.timeout(timeout_s):
+                pool = await self._opened()
+                async with pool.acquire() as connection:
+                    return await _transaction(connection, statements, read_only=read_only, max_rows=max_rows)
         except TimeoutError as error:
             raise base.timed_out(timeout_s, retryable=read_only) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError) as error:
             raise _failure(error, read_only=read_only) from error
 
-    def _opened(self) -> "asyncpg.Pool[Any]":
+    async def _opened(self) -> "asyncpg.Pool[Any]":
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await self._open()
+            return self._pool
+
+    async def _open(self) -> "asyncpg.Pool[Any]":
+        """Make the pool; it connects when it is used."""
         import asyncpg
 
-        if self._pool is None:
-            # Creating it opens no connection: the first call does.
-            self._pool = asyncpg.create_pool(
-                host=self._place.host,
-                port=self._place.port,
-                user=self._place.user,
-                password=self._place.password,
-                database=self._place.database,
-                ssl=self._ssl,
-                timeout=_CONNECT_SECONDS,
-                min_size=0,
-                max_size=self._pool_size,
-                max_inactive_connection_lifetime=_IDLE_SECONDS,
-                statement_cache_size=0,
-                init=self._prepare,
-                reset=_forget,
-                server_settings={
-                    "application_name": "agentflow db node",
-                    "datestyle": "ISO, YMD",
-                    "intervalstyle": "iso_8601",
-                    "timezone": "UTC",
-                },
-            )
-        return self._pool
+        return await asyncpg.create_pool(
+            host=self._place.host,
+            port=self._place.port,
+            user=self._place.user,
+            password=self._place.password,
+            database=self._place.database,
+            ssl=self._ssl,
+            timeout=_CONNECT_SECONDS,
+            min_size=0,
+            max_size=self._pool_size,
+            max_inactive_connection_lifetime=_IDLE_SECONDS,
+            statement_cache_size=0,
+            init=self._prepare,
+            reset=_forget,
+            server_settings={
+                "application_name": "agentflow db node",
+                "datestyle": "ISO, YMD",
+                "intervalstyle": "iso_8601",
+                "timezone": "UTC",
+            },
+        )
 
     async def _prepare(self, connection: "asyncpg.Connection[Any]") -> None:
         if await identity(connection) == await self._control_identity():
@@ -134,11 +141,9 @@ async def _transaction(
         for text, params in statements:
             results.append(await _one(connection, text, params, max_rows))
             if not connection.is_in_transaction() or await _mark(connection) != mark:
-                connection.terminate()
                 raise base.transaction_control_refused()
     except BaseException:
-        if not connection.is_closed():
-            await transaction.rollback()
+        await transaction.rollback()
         raise
     await (transaction.rollback() if read_only else transaction.commit())
     return results
@@ -206,23 +211,27 @@ def _failure(error: Exception, *, read_only: bool) -> NodeError:
     import asyncpg
 
     state = getattr(error, "sqlstate", None)
-    details = {"sqlstate": state} if state else {}
+    details, reason = {"sqlstate": state} if state else {}, base.reason(error)
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return base.read_only_refused()
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return NodeError(f"PostgreSQL refused: {error}.", error_code="DB_FORBIDDEN", hint="Grant it to the source's user.", details=details)
+        return NodeError(
+            f"PostgreSQL refused: {reason}.", error_code="DB_FORBIDDEN", hint="Grant it to the source's user.", details=details
+        )
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError):
-        return NodeError(f"PostgreSQL refused the connection: {error}.", error_code="DB_CONNECT", hint=_CHECK_SOURCE, details=details)
+        return NodeError(f"PostgreSQL refused the connection: {reason}.", error_code="DB_CONNECT", hint=_CHECK_SOURCE, details=details)
     if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError):
         return NodeError(
-            f"There is no connection to PostgreSQL: {error or type(error).__name__}.",
+            f"There is no connection to PostgreSQL: {reason}.",
             error_code="DB_CONNECT",
             retryable=read_only,
             hint=_CHECK_SOURCE,
             details=details,
         )
+    # Types of which the driver has only a binary form, such as ranges.
+    hint = "Cast the column to text." if isinstance(error, asyncpg.UnsupportedClientFeatureError) else None
     again = isinstance(error, asyncpg.SerializationError | asyncpg.DeadlockDetectedError)
-    return NodeError(f"PostgreSQL refused the statement: {error}.", error_code="DB_QUERY", retryable=again, details=details)
+    return NodeError(f"PostgreSQL refused the statement: {reason}.", error_code="DB_QUERY", retryable=again, hint=hint, details=details)
 
 
 _CHECK_SOURCE = "Check host, port, database, user and password of the source, and that the server runs."

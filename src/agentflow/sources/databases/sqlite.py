@@ -82,6 +82,7 @@ class _Call:
         self._max_rows = max_rows
         self._deadline = time.monotonic() + timeout_s
         self._stopped = threading.Event()
+        self._denied = False
 
     def stop(self) -> None:
         """Interrupt what still runs, soon."""
@@ -91,7 +92,7 @@ class _Call:
         try:
             with closing(self._connect()) as connection:
                 connection.execute("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
-                connection.set_authorizer(_authorize)
+                connection.set_authorizer(self._authorize)
                 results = [self._one(connection, text, params) for text, params in statements]
                 connection.set_authorizer(None)
                 connection.execute("ROLLBACK" if self._read_only else "COMMIT")
@@ -114,6 +115,14 @@ class _Call:
     def _must_end(self) -> bool:
         return self._stopped.is_set() or time.monotonic() > self._deadline
 
+    def _authorize(self, action: int, _first: str | None, function: str | None, *_names: str | None) -> int:
+        """Judge one action of a statement that SQLite is about to prepare."""
+        outside = action == sqlite3.SQLITE_FUNCTION and (function or "").lower() in _FORBIDDEN_FUNCTIONS
+        if outside or action in _FORBIDDEN_ACTIONS:
+            self._denied = True
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
     def _one(self, connection: sqlite3.Connection, text: str, params: Mapping[str, Any]) -> QueryResult:
         statement, arguments = sql.translate(text, params, "sqlite")
         with closing(connection.execute(statement, [base.bindable(value) for value in arguments])) as cursor:
@@ -130,20 +139,19 @@ class _Call:
             return base.timed_out(self._timeout_s, retryable=True)
         if code == sqlite3.SQLITE_READONLY:
             return base.read_only_refused()
-        if code == sqlite3.SQLITE_AUTH:
+        if self._denied:
             return NodeError(
                 "The statement uses ATTACH, DETACH, PRAGMA, transaction control or a function that reaches outside the file.",
                 error_code="DB_FORBIDDEN",
                 hint="Work on the tables of the one file; the statements of a node are one transaction.",
             )
         if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_PERM}:
-            return NodeError(f"The SQLite file cannot be opened: {error}.", error_code="DB_CONNECT", hint="Check the path of the source.")
+            return NodeError(
+                f"The SQLite file cannot be opened: {base.reason(error)}.", error_code="DB_CONNECT", hint="Check the path of the source."
+            )
         return NodeError(
-            f"SQLite refused the statement: {error}.", error_code="DB_QUERY", retryable=code == sqlite3.SQLITE_BUSY, details={"code": code}
+            f"SQLite refused the statement: {base.reason(error)}.",
+            error_code="DB_QUERY",
+            retryable=code == sqlite3.SQLITE_BUSY,
+            details={"code": code},
         )
-
-
-def _authorize(action: int, _first: str | None, function: str | None, *_names: str | None) -> int:
-    """Judge one action of a statement that SQLite is about to prepare."""
-    outside = action == sqlite3.SQLITE_FUNCTION and (function or "").lower() in _FORBIDDEN_FUNCTIONS
-    return sqlite3.SQLITE_DENY if outside or action in _FORBIDDEN_ACTIONS else sqlite3.SQLITE_OK
