@@ -21,9 +21,12 @@ def known_types(draft: Draft) -> Iterable[Problem]:
 
 
 def configs(draft: Draft) -> Iterable[Problem]:
-    """Check that every config fits its node type."""
+    """Check that every config fits its node type; where an expression stands, only its result could tell."""
+    expressions = {text.path for text in draft.texts if text.is_expression}
     for item in draft.nodes:
         for problem in item.kind.check_config(item.node.config) if item.kind else ():
+            if pointer(f"{item.path}/config", *problem.path) in expressions:
+                continue
             path = pointer(f"{item.path}/config", *problem.path)
             hint = None
             if item.kind and problem.message.startswith("Extra inputs"):
