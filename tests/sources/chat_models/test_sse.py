@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentflow.sources.chat_models import sse
@@ -21,6 +21,7 @@ async def read(data: bytes, cuts: list[int]) -> list[str]:
     return [text async for text in event_data(pieces(data, cuts))]
 
 
+@settings(deadline=None)
 @given(
     texts=st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1), max_size=5),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -32,6 +33,7 @@ async def test_cuts_do_not_matter(texts: list[str], end: str, cuts: list[int]) -
     assert await read(data, cuts) == texts
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=300), cuts=st.lists(st.integers(1, 300), max_size=20))
 async def test_any_bytes_are_read_or_refused(data: bytes, cuts: list[int]) -> None:
     """No bytes at all make the reader fail in another way than its own."""

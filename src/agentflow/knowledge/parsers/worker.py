@@ -55,7 +55,9 @@ def main() -> None:
         data = sys.stdin.buffer.read()
         answer = _read_pdf(data, pages, characters) if kind == "pdf" else _read_html(data)
     except Exception as error:  # noqa: BLE001 - a broken file may make the parser fail in any way
-        answer = {"error": "broken", "reason": type(error).__name__}
+        name = type(error).__name__
+        # AES needs a library of its own, which pypdf asks for when it is not there.
+        answer = {"error": "encrypted"} if name == "DependencyError" else {"error": "broken", "reason": name}
     sys.stdout.write(json.dumps(answer))
 
 
