@@ -12,7 +12,7 @@ from agentflow.infra.idempotency.keys import Idempotency
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
-def _idempotency(
+async def _idempotency(  # async, or FastAPI would call it in a thread
     request: Request,
     key: Annotated[
         str | None,
@@ -33,7 +33,7 @@ IdempotencyKey: TypeAlias = Annotated[Idempotency | None, Depends(_idempotency)]
 """What the client sent to make the request repeatable, or None."""
 
 
-def _if_match(
+async def _if_match(  # likewise
     value: Annotated[
         str | None,
         Header(alias="If-Match", max_length=1_000, description="The ETag the resource must still have.", examples=['"3"']),

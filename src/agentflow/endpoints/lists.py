@@ -1,6 +1,6 @@
 """Lists: paging, sorting, counting and choosing fields, the same for every resource."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from fastapi import Query
@@ -22,12 +22,12 @@ class PageOf(BaseModel, Generic[T]):
     total: int | None = Field(default=None, description="How many there are in all; only with `count=true`.")
 
 
-def paging(*sortable: str) -> Callable[..., PageRequest]:
+def paging(*sortable: str) -> Callable[..., Awaitable[PageRequest]]:
     """Return a dependency that reads which page of a list is asked for; ``sortable`` names the fields it may be sorted by."""
     pattern = rf"^({'|'.join(sortable)})(:(asc|desc))?$"
     by = f"Order: one of {', '.join(sortable)}, with `:asc` or `:desc`."
 
-    def read(
+    async def read(  # async, or FastAPI would call it in a thread
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")] = 50,
         cursor: Annotated[str | None, Query(max_length=2_000, description="`next_cursor` of the page before.")] = None,
         page: Annotated[int, Query(ge=1, le=1_000_000, description="Number of the page, instead of a cursor.")] = 1,

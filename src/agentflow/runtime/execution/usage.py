@@ -9,15 +9,18 @@ from agentflow.nodes.context import Usage
 from agentflow.spec.model import RunLimits
 
 
+_UNLIMITED = RunLimits()
+
+
 class UsageMeter:
     """Tokens and cost added up; a cost is None as soon as one price is unknown."""
 
-    def __init__(self, limits: RunLimits | None = None) -> None:
+    def __init__(self, limits: RunLimits = _UNLIMITED) -> None:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost: Decimal | None = Decimal(0)
         self.calls = 0
-        self._limits = limits or RunLimits()
+        self._limits = limits
 
     def add(self, usage: Usage) -> None:
         """Add what one call used."""
