@@ -1,0 +1,34 @@
+"""Durable ten-node chains over HTTP, 32 at a time, beside LangGraph in-process with its own savers and with none."""
+
+from benchmarks.report import Figure
+from benchmarks.setting import apart, load, postgres, server, store
+from benchmarks.specs import chain
+
+FACTOR = 6
+
+
+def measure() -> list[Figure]:
+    """Measure on SQLite and on PostgreSQL."""
+    raw = apart("peers", "sqlite", "--runs", 60)["per_s"]
+    bare = apart("peers", "none", "--runs", 300)["per_s"]
+    figures = []
+    with server() as process:
+        figures += _figures("SQLite", process, raw, bare)
+    with postgres() as url, postgres() as other:
+        rival = apart("peers", "postgres", "--postgres", other, "--runs", 60)["per_s"]
+        with server(url) as process:
+            figures += _figures("PostgreSQL", process, raw, bare)
+    return [*figures, Figure("  LangGraph + AsyncPostgresSaver, for comparison", rival, "runs/s")]
+
+
+def _figures(name: str, process, raw: float, bare: float) -> list[Figure]:
+    workflow, effects = store(process, chain(10)), store(process, chain(10, "delay"))
+    load(process, workflow, seconds=1.5)
+    ours = load(process, workflow, seconds=5)["per_s"]
+    apart_steps = load(process, effects, seconds=4)["per_s"]
+    target = f"≥ {FACTOR} x"
+    return [
+        Figure(f"10-node chain, {name}", ours, "runs/s", target, ours >= FACTOR * raw, raw, "LangGraph + AsyncSqliteSaver"),
+        Figure(f"10-node chain, {name}", ours, "runs/s", "≥ 1 x", ours >= bare, bare, "LangGraph, no persistence"),
+        Figure(f"10 nodes that cannot be fused, {name}", apart_steps, "runs/s", target, apart_steps >= FACTOR * raw, raw, "LangGraph + AsyncSqliteSaver"),
+    ]

@@ -1,0 +1,103 @@
+"""A real `agentflow serve` in a process of its own, for benchmarks and crash tests."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.services.base import free_port
+
+
+class ServerProcess:
+    """One server on a free port; may be killed and started again on the same data.
+
+    Args:
+        data_dir: its data folder.
+        database_url: its database; None for SQLite in the data folder.
+        settings: further ``AGENTFLOW_*`` variables, without the prefix.
+    """
+
+    def __init__(self, data_dir: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self._settings = dict(settings or {}) | ({"DATABASE_URL": database_url} if database_url else {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def key(self) -> str:
+        """Return the owner's key."""
+        return (self.data_dir / "owner.key").read_text().strip()
+
+    @property
+    def log(self) -> Path:
+        """Return the file that holds what the server printed."""
+        return self.data_dir.with_suffix(".log")
+
+    def start(self, timeout_s: float = 60.0) -> float:
+        """Start the server and return the seconds until it answered.
+
+        Raises:
+            RuntimeError: it ended, or did not answer in time; the message holds its output.
+        """
+        begin = time.monotonic()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTFLOW_")}
+        environment |= {f"AGENTFLOW_{name.upper()}": value for name, value in self._settings.items()}
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        command = [Path(sys.executable).with_name("agentflow"), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        while time.monotonic() - begin < timeout_s and self._process.poll() is None:
+            if self._answers():
+                return time.monotonic() - begin
+            time.sleep(0.01)
+        self.kill()
+        raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """End the process at once, as a power cut would; wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM and return at once."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for the end of the process and return its exit status."""
+        assert self._process is not None  # noqa: S101 - waiting for a process that was never started is a mistake of the caller
+        status = self._process.wait(timeout_s)
+        self._process = None
+        return status
+
+    def stop(self) -> int:
+        """Stop gracefully and return the exit status."""
+        self.ask_to_stop()
+        return self.wait(40)
+
+    def resident_mb(self) -> float:
+        """Return the resident memory of the process, in MB."""
+        assert self._process is not None  # noqa: S101 - as above
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
