@@ -7,12 +7,22 @@ from fastapi.routing import APIRoute
 
 from agentflow.identity import endpoints as auth
 from agentflow.interfaces.rest import catalogue, system
+from agentflow.knowledge.collections import endpoints as collections
 from agentflow.runtime.runs import endpoints as runs
 from agentflow.runtime.runs import event_endpoints as run_events
+from agentflow.workflows.definitions import endpoints as workflows
+from agentflow.workflows.definitions import graph_endpoints as workflow_graph
+from agentflow.workflows.definitions import transfer_endpoints as workflow_transfer
+from agentflow.workflows.versions import endpoints as workflow_versions
 
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,  # first: starting and reading runs is what most requests do, and routes are tried in order
     run_events.router,
+    workflow_transfer.router,
+    workflows.router,
+    workflow_graph.router,
+    workflow_versions.router,
+    collections.router,
     catalogue.router,
     auth.router,
     system.router,

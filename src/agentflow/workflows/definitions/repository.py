@@ -16,6 +16,9 @@ from agentflow.workflows.definitions.edit import edge_ids
 from agentflow.workflows.definitions.models import WorkflowEdgeRow, WorkflowNodeRow, WorkflowRow
 from agentflow.workflows.versions.models import VersionRow
 
+MAX_NUMBER = 2**31 - 1
+"""Largest number of a version that the database can hold."""
+
 
 class WorkflowNotFound(NotFound):
     """There is no such workflow, or it belongs to another tenant."""
@@ -51,6 +54,8 @@ class WorkflowFilter:
 
 
 _SORTS: dict[str, Any] = {"created_at": WorkflowRow.id, "updated_at": WorkflowRow.updated_at, "name": WorkflowRow.name}
+SORTABLE = tuple(_SORTS)
+"""What workflows can be sorted by."""
 
 
 async def find(session: AsyncSession, subject: Subject, ref: str, *, deleted: bool = False) -> WorkflowRow:
@@ -157,16 +162,22 @@ async def find_version(session: AsyncSession, subject: Subject, workflow_id: str
 
 
 async def list_versions(session: AsyncSession, subject: Subject, workflow_id: str, page: PageRequest) -> Page[VersionRow]:
-    """Return one page of versions, newest first."""
-    query = scoped(VersionRow, subject.tenant_id).where(VersionRow.workflow_id == workflow_id).order_by(VersionRow.number.desc())
+    """Return one page of versions, newest first unless ``number:asc`` is asked for.
+
+    Raises:
+        Malformed: a cursor of another list.
+    """
+    ascending = page.sort in ("number", "number:asc")
+    order = VersionRow.number if ascending else VersionRow.number.desc()
+    query = scoped(VersionRow, subject.tenant_id).where(VersionRow.workflow_id == workflow_id).order_by(order)
     if page.cursor:
         try:
-            (below,) = decode_cursor(page.cursor, 1)
+            (last,) = decode_cursor(page.cursor, 1)
         except InvalidCursor as error:
             raise Malformed(str(error)) from error
-        if not isinstance(below, int):
+        if type(last) is not int or abs(last) > MAX_NUMBER:
             raise Malformed("The cursor belongs to another list.")
-        query = query.where(VersionRow.number < below)
+        query = query.where(VersionRow.number > last if ascending else VersionRow.number < last)
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
     rows = list((await session.execute(query.limit(page.limit + 1))).scalars().all())

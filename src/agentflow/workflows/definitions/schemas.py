@@ -1,11 +1,14 @@
 """What crosses the wire about stored workflows."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_SPEC = {
+from agentflow.spec.model import Edge, Node
+from agentflow.spec.problems import Code
+
+EXAMPLE_SPEC = {
     "spec_version": "1",
     "name": "hello",
     "start_node": "hi",
@@ -32,7 +35,7 @@ class Workflow(Wire):
     tags: list[str] = Field(default_factory=list, description="Labels.", examples=[["demo"]])
     version: int = Field(description="Number of the current version.", examples=[1])
     valid: bool = Field(description="Whether the current version can run; drawing a graph node by node passes through states that cannot.")
-    spec: dict[str, Any] = Field(description="The specification.", examples=[_SPEC])
+    spec: dict[str, Any] = Field(description="The specification.", examples=[EXAMPLE_SPEC])
     owner_id: str = Field(description="The user who created it.")
     fork_from_id: str | None = Field(default=None, description="The workflow this is a copy of.")
     created_at: datetime = Field(description="When it was created.")
@@ -43,23 +46,31 @@ class Workflow(Wire):
 class WorkflowCreate(Wire):
     """What creates a workflow."""
 
-    spec: dict[str, Any] = Field(description="The specification.", examples=[_SPEC])
+    spec: dict[str, Any] = Field(description="The specification.", examples=[EXAMPLE_SPEC])
     name: str | None = Field(
         default=None, min_length=1, max_length=200, description="Name; that of the specification when null.", examples=["hello"]
     )
     description: str | None = Field(default=None, max_length=10_000, description="What it does; that of the specification when null.")
-    tags: list[str] | None = Field(
+    tags: list[Annotated[str, Field(max_length=100)]] | None = Field(
         default=None, max_length=100, description="Labels; those of the specification when null.", examples=[["demo"]]
     )
+
+
+class WorkflowReplace(WorkflowCreate):
+    """What takes the place of a workflow."""
+
+    note: str | None = Field(default=None, max_length=1_000, description="Why; kept with the version.", examples=["Shorter answers"])
 
 
 class WorkflowUpdate(Wire):
     """What changes a workflow; what is left out stays as it is."""
 
-    spec: dict[str, Any] | None = Field(default=None, description="A new specification: a new version.", examples=[_SPEC])
+    spec: dict[str, Any] | None = Field(default=None, description="A new specification: a new version.", examples=[EXAMPLE_SPEC])
     name: str | None = Field(default=None, min_length=1, max_length=200, description="New name.", examples=["hello"])
     description: str | None = Field(default=None, max_length=10_000, description="New description.")
-    tags: list[str] | None = Field(default=None, max_length=100, description="New labels.", examples=[["demo"]])
+    tags: list[Annotated[str, Field(max_length=100)]] | None = Field(
+        default=None, max_length=100, description="New labels.", examples=[["demo"]]
+    )
     status: WorkflowStatus | None = Field(
         default=None, description="`archived` keeps the workflow from being started.", examples=["archived"]
     )
@@ -76,7 +87,7 @@ class WorkflowFork(Wire):
 class Rollback(Wire):
     """Which version becomes the current one again."""
 
-    version: int = Field(ge=1, description="Its specification is saved as a new version.", examples=[1])
+    version: int = Field(ge=1, le=2**31 - 1, description="Its specification is saved as a new version.", examples=[1])
 
 
 class Version(Wire):
@@ -84,7 +95,7 @@ class Version(Wire):
 
     workflow_id: str = Field(description="The workflow.")
     number: int = Field(description="Number of the version, from 1.", examples=[1])
-    spec: dict[str, Any] | None = Field(default=None, description="The specification; left out in lists.", examples=[_SPEC])
+    spec: dict[str, Any] | None = Field(default=None, description="The specification; left out in lists.", examples=[EXAMPLE_SPEC])
     spec_hash: str = Field(description="SHA-256 of the specification.")
     note: str | None = Field(default=None, description="Why it was made.", examples=["Shorter answers"])
     created_by: str = Field(description="The user who saved it.")
@@ -106,3 +117,39 @@ class Diff(Wire):
     from_version: int = Field(description="The older side.", examples=[1])
     to_version: int = Field(description="The newer side.", examples=[2])
     changes: list[Change] = Field(description="Every difference, in document order.")
+
+
+class Validate(Wire):
+    """What to validate."""
+
+    spec: Any = Field(description="Any JSON value.", examples=[EXAMPLE_SPEC])
+
+
+class Finding(Wire):
+    """One problem of a specification."""
+
+    code: Code = Field(description="Which rule found it.", examples=["UNKNOWN_REFERENCE"])
+    message: str = Field(description="What is wrong.", examples=["There is no node serach."])
+    path: str = Field(description="JSON Pointer to the place.", examples=["/nodes/2/config/value"])
+    node_id: str | None = Field(default=None, description="The node concerned, or null.", examples=["answer"])
+    hint: str | None = Field(default=None, description="The way out, or null.", examples=["Did you mean nodes.search?"])
+
+
+class Validation(Wire):
+    """What validation found."""
+
+    valid: bool = Field(description="Whether the specification can run.", examples=[False])
+    errors: list[Finding] = Field(description="Every error, in document order.")
+    warnings: list[Finding] = Field(description="What looks like a slip but runs.", examples=[[]])
+
+
+class NodeAdd(Node):
+    """A node to add, with the edges that join it to the graph."""
+
+    edges: list[Edge] = Field(default_factory=list, description="Edges to add with it.", examples=[[{"from": "hi", "to": "bye"}]])
+
+
+class StoredEdge(Edge):
+    """An edge with the id that addresses it: its own, or `from->to`."""
+
+    id: str = Field(description="The edge's own id, or `from->to`; several targets are joined by `+`.", examples=["hi->bye"])

@@ -24,7 +24,7 @@ from agentflow.workflows.definitions import repository
 from agentflow.workflows.definitions.edit import Document
 from agentflow.workflows.definitions.models import WorkflowRow
 from agentflow.workflows.definitions.repository import WorkflowFilter
-from agentflow.workflows.definitions.schemas import Change, Diff, Version, Workflow, WorkflowCreate, WorkflowUpdate
+from agentflow.workflows.definitions.schemas import Change, Diff, Version, Workflow, WorkflowCreate, WorkflowReplace, WorkflowUpdate
 from agentflow.workflows.versions.diff import differences
 from agentflow.workflows.versions.models import VersionRow
 
@@ -90,10 +90,8 @@ class WorkflowService:
                 "id": workflow_id,
                 "tenant_id": subject.tenant_id,
                 "owner_id": subject.user_id,
-                "name": new.name or spec["name"],
-                "description": spec.get("description") if new.description is None else new.description,
+                **_fields(new, spec),
                 "status": "active",
-                "tags": spec.get("tags", []) if new.tags is None else new.tags,
                 "version": 1,
                 "valid": True,
                 "fork_from_id": fork_from_id,
@@ -126,7 +124,7 @@ class WorkflowService:
             specs = await repository.current_specs(session, subject, found.items)
         return Page([_wire(row, specs[row.id]) for row in found.items], found.next_cursor, found.total)
 
-    async def update(self, subject: Subject, ref: str, change: WorkflowUpdate, *, if_match: str | None = None) -> Workflow:
+    async def update(self, subject: Subject, ref: str, change: WorkflowUpdate, *, if_match: frozenset[str] | None = None) -> Workflow:
         """Change a workflow; a new specification becomes a new version.
 
         Raises:
@@ -135,10 +133,31 @@ class WorkflowService:
             PreconditionFailed: it was changed in the meantime.
         """
         spec = None if change.spec is None else self._checked(change.spec)
-        fields = change.model_dump(include={"name", "description", "tags", "status"}, exclude_none=True)
+        given = change.model_dump(include={"name", "description", "tags", "status"}, exclude_unset=True)
+        # Only a description can be taken away; null elsewhere leaves the field as it is.
+        fields = {name: value for name, value in given.items() if value is not None or name == "description"}
         return await self._change(subject, ref, lambda _: spec, fields, note=change.note, if_match=if_match)
 
-    async def edit(self, subject: Subject, ref: str, change: Callable[[Document], Document], *, if_match: str | None = None) -> Workflow:
+    async def replace(self, subject: Subject, ref: str, new: WorkflowReplace, *, if_match: frozenset[str] | None = None) -> Workflow:
+        """Put a whole new workflow in the place of one; what the request leaves open comes from its specification.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+            InvalidSpec: with every problem.
+            PreconditionFailed: it was changed in the meantime.
+        """
+        spec = self._checked(new.spec)
+        return await self._change(subject, ref, lambda _: spec, _fields(new, spec), note=new.note, if_match=if_match)
+
+    async def edit(
+        self,
+        subject: Subject,
+        ref: str,
+        change: Callable[[Document], Document],
+        *,
+        if_match: frozenset[str] | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Workflow:
         """Change the graph of a workflow by a function over its specification; a new version.
 
         Raises:
@@ -146,9 +165,21 @@ class WorkflowService:
             InvalidSpec: the change would break the graph; with every problem.
             PreconditionFailed: it was changed in the meantime.
         """
-        return await self._change(subject, ref, lambda spec: self._checked(change(spec), drawing=True), {}, note=None, if_match=if_match)
 
-    async def rollback(self, subject: Subject, ref: str, number: int, *, if_match: str | None = None) -> Workflow:
+        def edited(spec: Document) -> Document:
+            return self._checked(change(spec), drawing=True)
+
+        return await self._change(subject, ref, edited, {}, note=None, if_match=if_match, idempotency=idempotency)
+
+    async def rollback(
+        self,
+        subject: Subject,
+        ref: str,
+        number: int,
+        *,
+        if_match: frozenset[str] | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Workflow:
         """Save the specification of an older version as a new version.
 
         Raises:
@@ -156,9 +187,10 @@ class WorkflowService:
             VersionNotFound: the workflow has no such version.
         """
         spec = (await self.version(subject, ref, number)).spec
-        return await self._change(subject, ref, lambda _: spec, {}, note=f"Back to version {number}", if_match=if_match)
+        note = f"Back to version {number}"
+        return await self._change(subject, ref, lambda _: spec, {}, note=note, if_match=if_match, idempotency=idempotency)
 
-    async def delete(self, subject: Subject, ref: str, *, if_match: str | None = None) -> None:
+    async def delete(self, subject: Subject, ref: str, *, if_match: frozenset[str] | None = None) -> None:
         """Put a workflow into the bin; its history stays, and ``restore`` brings it back.
 
         Raises:
@@ -166,13 +198,24 @@ class WorkflowService:
         """
         await self._change(subject, ref, lambda _: None, {"deleted_at": self._clock.now()}, note=None, if_match=if_match)
 
-    async def restore(self, subject: Subject, ref: str) -> Workflow:
+    async def restore(self, subject: Subject, ref: str, *, idempotency: Idempotency | None = None) -> Workflow:
         """Bring a deleted workflow back.
 
         Raises:
             WorkflowNotFound: there is none of this id in the bin.
         """
-        return await self._change(subject, ref, lambda _: None, {"deleted_at": None}, note=None, if_match=None, deleted=True)
+        fields = {"deleted_at": None}
+        return await self._change(subject, ref, lambda _: None, fields, note=None, if_match=None, idempotency=idempotency, deleted=True)
+
+    async def export(self, subject: Subject, ref: str) -> Document:
+        """Return a workflow as one document that creates it again: its specification, under the name it is stored by.
+
+        Raises:
+            WorkflowNotFound: the tenant has none.
+        """
+        stored = await self.get(subject, ref)
+        own = {"name": stored.name, "description": stored.description, "tags": stored.tags or None}
+        return {**stored.spec, **{name: value for name, value in own.items() if value is not None}}
 
     async def versions(self, subject: Subject, ref: str, page: PageRequest) -> Page[Version]:
         """Return one page of versions, newest first.
@@ -224,6 +267,7 @@ class WorkflowService:
             WorkflowNotFound: the tenant has no such workflow.
             VersionNotFound: it has no such version.
             WorkflowArchived: it is archived.
+            InvalidSpec: the version cannot run, because its graph is not complete.
         """
         place = (subject.tenant_id, ref, number)
         known = self._started.get(place)
@@ -234,6 +278,8 @@ class WorkflowService:
             if row.status == "archived":
                 raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")
             version = await repository.find_version(session, subject, row.id, number or row.version)
+        if version.number != row.version or not row.valid:
+            self._checked(version.spec)  # drawing a graph node by node passes through versions that cannot run
         found = StoredVersion(row.id, version.number, version.spec, version.spec_hash)
         self._started[place] = (self._clock.monotonic(), found)
         while len(self._started) > self._cache_size:
@@ -248,12 +294,13 @@ class WorkflowService:
         fields: Mapping[str, Any],
         *,
         note: str | None,
-        if_match: str | None,
+        if_match: frozenset[str] | None,
+        idempotency: Idempotency | None = None,
         deleted: bool = False,
     ) -> Workflow:
-        async with self._database.transaction() as session:
+        async def make(session: AsyncSession) -> Workflow:
             before = await repository.find(session, subject, ref, deleted=deleted)
-            if if_match is not None and if_match not in ("*", etag(before.version, before.updated_at)):
+            if if_match is not None and etag(before.version, before.updated_at) not in if_match:
                 raise PreconditionFailed("The workflow was changed in the meantime.", hint="Read it again and repeat the change.")
             old_spec = (await repository.find_version(session, subject, before.id, before.version)).spec
             spec = new_spec(old_spec)
@@ -265,10 +312,13 @@ class WorkflowService:
                 row |= {"version": before.version + 1, "valid": self._validate(spec).valid}
             await repository.save(session, subject, row, version, before)
             session.expunge(before)
+            for name, value in row.items():
+                setattr(before, name, value)
+            return _wire(before, old_spec if version is None else version["spec"])
+
+        changed = await self._once.create(subject.tenant_id, idempotency, Workflow, make)
         self._started.clear()
-        for name, value in row.items():
-            setattr(before, name, value)
-        return _wire(before, old_spec if version is None else version["spec"])
+        return changed
 
     def _checked(self, spec: Document, *, drawing: bool = False) -> Document:
         result = self._validate(spec)
@@ -290,6 +340,14 @@ class WorkflowService:
         }
 
 
+def _fields(new: WorkflowCreate, spec: Document) -> dict[str, Any]:
+    return {
+        "name": new.name or spec["name"],
+        "description": spec.get("description") if new.description is None else new.description,
+        "tags": spec.get("tags", []) if new.tags is None else new.tags,
+    }
+
+
 def invalid_spec(errors: "list[Problem]") -> InvalidSpec:
     """Return the error that carries the problems of a specification."""
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
@@ -301,8 +359,8 @@ def invalid_spec(errors: "list[Problem]") -> InvalidSpec:
 
 
 def etag(version: int, updated_at: Any) -> str:
-    """Return the entity tag of a workflow in a given state."""
-    return f'"{version}-{int(updated_at.timestamp() * 1_000_000):x}"'
+    """Return the entity tag of a workflow in a given state, without the quotes that it wears in a header."""
+    return f"{version}-{int(updated_at.timestamp() * 1_000_000):x}"
 
 
 def _wire(row: WorkflowRow, spec: Document) -> Workflow:
