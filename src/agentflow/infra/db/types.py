@@ -26,6 +26,16 @@ def _parsed(text: str) -> uuid.UUID | None:
         return None
 
 
+@lru_cache(maxsize=8192)
+def _bytes(text: str | None) -> bytes | None:
+    parsed = None if text is None else _parsed(text)
+    return None if parsed is None else parsed.bytes
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
 class Id(TypeDecorator[str]):
     """A UUID: text in Python, 16 bytes on SQLite, ``uuid`` on PostgreSQL. Text that is no UUID matches nothing."""
 
@@ -43,6 +53,10 @@ class Id(TypeDecorator[str]):
         parsed = _parsed(value)
         # Nothing equals NULL, and a column that must have an id refuses it.
         return parsed if parsed is None or dialect.name == "postgresql" else parsed.bytes
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return a plain function for SQLite: every row of every run passes here, most of them with an id seen before."""
+        return super().bind_processor(dialect) if dialect.name == "postgresql" else _bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Turn the driver's value into canonical text."""
@@ -63,9 +77,11 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Turn an aware time into the driver's value."""
-        if value is None or dialect.name == "postgresql":
-            return value
-        return (value - _EPOCH) // _MICROSECOND
+        return value if dialect.name == "postgresql" else _microseconds(value)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return a plain function for SQLite, as ``Id`` does."""
+        return super().bind_processor(dialect) if dialect.name == "postgresql" else _microseconds
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Turn the driver's value into an aware time."""

@@ -7,7 +7,8 @@ readers only when they are durable.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +29,9 @@ RETRY_S = (0.1, 0.5, 1.0, 2.0, 4.0)
 """Waits before a batch that the database refused is sent again; together shorter than a lease."""
 
 
+_Unpublished: TypeAlias = tuple[int, EventType, str | None, datetime, dict[str, Any]]
+
+
 class RunJournal:
     """What one owner writes about one run. Everything but ``flush`` returns at once."""
 
@@ -43,7 +47,7 @@ class RunJournal:
         self._guard = Guard(run.id, run.fence)
         self._batch = Batch(self._guard)
         self._nodes: dict[tuple[str, int], Mapping[str, Any]] = {}
-        self._events: list[Event] = []
+        self._events: list[_Unpublished] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self.broken: BaseException | None = None
@@ -63,14 +67,13 @@ class RunJournal:
         stored = {key: value for key, value in data.items() if key not in _JOINED} if data else None
         row = {"tenant_id": self._run.tenant_id, "run_id": self._run.id, "seq": self._seq, "type": type_.value}
         self._batch.add(self._statements.add_event, {**row, "node_id": node_id, "at": at, "data": stored or None})
-        self._events.append(Event.model_construct(seq=self._seq, run_id=self._run.id, type=type_, node_id=node_id, at=at, data=data or {}))
+        self._events.append((self._seq, type_, node_id, at, data or {}))
         self._linger()
 
     def live(self, type_: EventType, node_id: str, data: dict[str, Any]) -> None:
         """Show an event to present readers only; it is not stored and has the number of the last stored one."""
         if self._hub.has_readers(self._run.id):
-            event = Event.model_construct(seq=self._seq, run_id=self._run.id, type=type_, node_id=node_id, at=self._clock.now(), data=data)
-            self._hub.publish(self._run.id, [event])
+            self._hub.publish(self._run.id, [self._shown(self._seq, type_, node_id, self._clock.now(), data)])
 
     def node(self, record: NodeRecord) -> None:
         """Write the present state of a node run; within a batch the last state wins."""
@@ -145,16 +148,24 @@ class RunJournal:
         self._batch, self._events, self._nodes = Batch(self._guard), [], {}
         self._writing = asyncio.get_running_loop().create_task(self._write(batch, events))
 
-    async def _write(self, batch: Batch, events: list[Event]) -> None:
+    async def _write(self, batch: Batch, events: list[_Unpublished]) -> None:
         try:
             await self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this owner can write no more; the run is found again by the sweeper
             self._break(error)
         else:
-            self._hub.publish(self._run.id, events)
+            self._publish(events)
         finally:
             self._writing = None
         self._send()
+
+    def _publish(self, events: list[_Unpublished]) -> None:
+        # Most runs have no reader: their events are only rows.
+        if self._hub.has_readers(self._run.id):
+            self._hub.publish(self._run.id, [self._shown(*event) for event in events])
+
+    def _shown(self, seq: int, type_: EventType, node_id: str | None, at: datetime, data: dict[str, Any]) -> Event:
+        return Event.model_construct(seq=seq, run_id=self._run.id, type=type_, node_id=node_id, at=at, data=data)
 
     async def _commit(self, batch: Batch) -> None:
         for wait_s in RETRY_S:
