@@ -12,6 +12,7 @@ from agentflow.sources.http import addresses
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host name."""
 
+_LAST_PORT = 65_535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -50,7 +51,7 @@ class Guard:
             raise _blocked(f"URLs with the scheme {url.scheme or '(none)'!r} are not called.", "Use http:// or https://.")
         if url.userinfo:
             raise _blocked("A URL must not carry a user name or password.", "Put credentials into a source of kind http.")
-        if not host.strip(".") or url.port == 0:
+        if not host.strip(".") or not (url.port is None or 0 < url.port <= _LAST_PORT):
             raise url_unreadable("it names no host and port")
         return url
 
