@@ -1,6 +1,6 @@
 """From a valid specification to a plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentflow.compiler.fuse import fuse
@@ -26,7 +26,9 @@ def build_plan(spec: WorkflowSpec, registry: NodeRegistry, renderer: Renderer) -
     ways = flow_edges(spec, registry)
     loops = _loops(ways)
     edges = tuple(_edge(index, way, loops) for index, way in enumerate(ways))
-    nodes = {node.id: _node(node, edges, registry, renderer) for node in spec.nodes}
+    incoming = _grouped((edge.target, edge) for edge in edges if edge.loop is None)
+    outgoing = _grouped((edge.source, edge) for edge in edges)
+    nodes = {node.id: _node(node, incoming.get(node.id, ()), outgoing.get(node.id, ()), registry, renderer) for node in spec.nodes}
     by_source: dict[str, tuple[Loop, ...]] = {}
     for loop in loops.values():
         by_source[loop.source] = (*by_source.get(loop.source, ()), loop)
@@ -57,7 +59,14 @@ def _edge(index: int, way: FlowEdge, loops: Mapping[int, Loop]) -> PlanEdge:
     return PlanEdge(index, way.source, way.target, way.kind, way.condition, way.loop, leaves)
 
 
-def _node(node: Node, edges: Sequence[PlanEdge], registry: NodeRegistry, renderer: Renderer) -> PlanNode:
+def _grouped(pairs: Iterable[tuple[str, PlanEdge]]) -> dict[str, list[PlanEdge]]:
+    groups: dict[str, list[PlanEdge]] = {}
+    for key, edge in pairs:
+        groups.setdefault(key, []).append(edge)
+    return groups
+
+
+def _node(node: Node, incoming: Sequence[PlanEdge], outgoing: Sequence[PlanEdge], registry: NodeRegistry, renderer: Renderer) -> PlanNode:
     kind = registry.find(node.type)
     if kind is None:
         raise InvalidSpec(f"Node type {node.type} of node {node.id} is not installed.", hint="Install the package that provides it.")
@@ -68,8 +77,8 @@ def _node(node: Node, edges: Sequence[PlanEdge], registry: NodeRegistry, rendere
         effect=node.effect or kind.effect(node.config),
         config=tree,
         static_config=_static(kind, node.config) if tree.is_static else None,
-        incoming=tuple(edge for edge in edges if edge.target == node.id and edge.loop is None),
-        outgoing=tuple(edge for edge in edges if edge.source == node.id),
+        incoming=tuple(incoming),
+        outgoing=tuple(outgoing),
         empty=dict.fromkeys(kind.output_schema(node.config).get("properties", ()), None),
         body=_body(node, kind, registry, renderer) if node.type == MAP_TYPE else None,
     )
