@@ -72,6 +72,10 @@ class Ancestors:
                 before[node_id] = bits
         return before
 
+    def any_before(self, node_id: str) -> bool:
+        """Tell whether anything may have run when ``node_id`` begins."""
+        return self._before[node_id] != 0
+
     def precedes(self, earlier: str, later: str) -> bool:
         """Tell whether ``earlier`` may have run when ``later`` begins."""
         return bool(self._before[later] & self._bit[earlier])

@@ -21,10 +21,19 @@ def spec_json_schema(catalog: NodeCatalog) -> dict[str, Any]:
     """
     schema = WorkflowSpec.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = schema["$defs"]
+    for model in (schema, *definitions.values()):
+        _describe(model, definitions)
     node = definitions["Node"]
     node["properties"]["type"]["anyOf"] = [{"enum": list(catalog.names())}, {"type": "string"}]
     node["allOf"] = [_branch(catalog, name, definitions) for name in catalog.names()]
     return {"$schema": _DIALECT, "$id": SCHEMA_ID, **schema}
+
+
+def _describe(model: dict[str, Any], definitions: Mapping[str, Any]) -> None:
+    """Give a field that only refers to a model the model's description, which the generator leaves out when both are the same."""
+    for field in model.get("properties", {}).values():
+        if "description" not in field and "$ref" in field:
+            field["description"] = definitions[field["$ref"].rsplit("/", 1)[-1]]["description"]
 
 
 def _branch(catalog: NodeCatalog, name: str, definitions: dict[str, Any]) -> dict[str, Any]:

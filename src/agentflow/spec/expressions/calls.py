@@ -1,8 +1,8 @@
 """Compiling what is called by name: filters, tests, functions and methods. Unknown names are refused before anything runs."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from agentflow.spec.expressions.errors import ExpressionError
@@ -33,16 +33,24 @@ def _signature(function: Function) -> inspect.Signature:
     return inspect.signature(function)
 
 
-def check_arguments(what: str, function: Function, count: int, names: Sequence[str]) -> None:
+def check_arguments(what: str, function: Function, count: int, names: Iterable[str]) -> None:
     """Refuse a call that does not fit the function; ``count`` includes the value a filter is applied to.
 
     Raises:
         ExpressionError: ``syntax``.
     """
+    fault = _misfit(function, count, tuple(names))
+    if fault:
+        raise ExpressionError(f"{what}: {fault}", kind="syntax")
+
+
+@lru_cache(1_024)
+def _misfit(function: Function, count: int, names: tuple[str, ...]) -> str | None:
     try:
         _signature(function).bind(None, *[None] * count, **dict.fromkeys(names))
     except TypeError as error:
-        raise ExpressionError(f"{what}: {error}", kind="syntax") from None
+        return str(error)
+    return None
 
 
 def compile_filter(compiler: "Compiler", node: "Filter", value: Code | None = None) -> Code:
@@ -59,7 +67,7 @@ def compile_filter(compiler: "Compiler", node: "Filter", value: Code | None = No
         raise refuse("filter", name, ALL_FILTERS)
     function = FILTERS[name]
     arguments, named = compiler.arguments(node)
-    check_arguments(f"filter {name}", function, 1 + len(arguments), list(named))
+    check_arguments(f"filter {name}", function, 1 + len(arguments), named)
     if not arguments and not named:
         return lambda frame: function(frame.budget, source(frame))
     return lambda frame: function(
@@ -69,7 +77,7 @@ def compile_filter(compiler: "Compiler", node: "Filter", value: Code | None = No
 
 def _default(compiler: "Compiler", node: "Filter", source: Code) -> Code:
     arguments, named = compiler.arguments(node)
-    check_arguments("filter default", _default_signature, len(arguments), list(named))
+    check_arguments("filter default", _default_signature, len(arguments), named)
     given = dict(zip(("default_value", "boolean"), arguments, strict=False)) | named
     fallback, boolean = given.get("default_value", _empty), given.get("boolean", _no)
 
@@ -102,7 +110,7 @@ def _map(compiler: "Compiler", node: "Filter", source: Code) -> Code:
     if name not in FILTERS:
         raise refuse("filter", name, FILTERS)
     function, rest = FILTERS[name], arguments[1:]
-    check_arguments(f"filter {name}", function, 1 + len(rest), list(named))
+    check_arguments(f"filter {name}", function, 1 + len(rest), named)
 
     def run(frame: Frame) -> list[Any]:
         values, extra = [code(frame) for code in rest], {key: code(frame) for key, code in named.items()}
@@ -188,7 +196,7 @@ def compile_call(compiler: "Compiler", node: "Call") -> Code:
     if type(target).__name__ != "Name" or target.name not in FUNCTIONS:
         raise refuse("function", getattr(target, "name", "…"), FUNCTIONS)
     function = FUNCTIONS[target.name]
-    check_arguments(target.name, function, len(arguments), list(named))
+    check_arguments(target.name, function, len(arguments), named)
     return lambda frame: function(frame.budget, *[code(frame) for code in arguments], **{key: code(frame) for key, code in named.items()})
 
 

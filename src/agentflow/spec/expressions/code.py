@@ -10,7 +10,7 @@ from agentflow.spec.expressions.calls import compile_call, compile_filter, compi
 from agentflow.spec.expressions.errors import ExpressionError
 from agentflow.spec.expressions.frame import Code, Frame
 from agentflow.spec.expressions.operators import BINARY, COMPARE, concat, negate, positive
-from agentflow.spec.expressions.paths import root, write_path
+from agentflow.spec.expressions.paths import Part, follow, write_path
 from agentflow.spec.expressions.values import Missing, attribute, describe, item, number, use
 
 if TYPE_CHECKING:
@@ -72,15 +72,22 @@ class Compiler:
 
     def _name(self, node: "nodes.Name") -> Code:
         name = node.name
-        if name in self.assigned:
-            return lambda frame: frame.find(name)
-        return lambda frame: root(name, frame.context)
+        return (lambda frame: frame.find(name)) if name in self.assigned else self._path((name,))
+
+    def _path(self, path: tuple[Part, ...]) -> Code:
+        return lambda frame: follow(path, frame.context)
 
     def _getattr(self, node: "nodes.Getattr") -> Code:
+        path = plain_path(node)
+        if path is not None and path[0] not in self.assigned:
+            return self._path(path)
         source, name, whole = self.maybe(node.node), node.attr, written(node)
         return lambda frame: attribute(source(frame), name, whole)
 
     def _getitem(self, node: "nodes.Getitem") -> Code:
+        path = plain_path(node)
+        if path is not None and path[0] not in self.assigned:
+            return self._path(path)
         source, whole = self.maybe(node.node), written(node)
         if type(node.arg).__name__ == "Slice":
             return self._slice(source, node.arg)
@@ -185,6 +192,18 @@ EXPRESSIONS = frozenset(
     | {"Filter", "Test", "Call"}
 )
 """The kinds of syntax that are part of the language, besides the binary operators."""
+
+
+def plain_path(node: Any) -> tuple[Part, ...] | None:
+    """Return the parts of names and constant keys that a tree is made of, or None when there is more to it."""
+    parts: list[Part] = []
+    while type(node).__name__ != "Name":
+        key = node.attr if type(node).__name__ == "Getattr" else getattr(getattr(node, "arg", None), "value", None)
+        if type(node).__name__ not in {"Getattr", "Getitem"} or not isinstance(key, str | int) or isinstance(key, bool):
+            return None
+        parts.append(key)
+        node = node.node
+    return (node.name, *reversed(parts))
 
 
 def written(node: Any) -> str:

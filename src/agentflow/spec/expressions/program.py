@@ -10,7 +10,7 @@ from agentflow.spec.expressions.code import Compiler
 from agentflow.spec.expressions.errors import ExpressionError
 from agentflow.spec.expressions.frame import Code, Frame, Step
 from agentflow.spec.expressions.paths import Part, follow, parse_path, split_template
-from agentflow.spec.expressions.statements import StatementCompiler
+from agentflow.spec.expressions.statements import StatementCompiler, assigned_names
 from agentflow.spec.expressions.syntax import parse_expression, parse_template
 from agentflow.spec.expressions.values import text as to_text
 from agentflow.spec.expressions.values import use
@@ -113,7 +113,8 @@ def _template(text: str) -> Template:
     only = only_expression(tree)
     if only is not None:
         return Template(text, Expression(text, None, _compile(text, lambda: Compiler().maybe(only))), None)
-    return Template(text, None, _compile(text, lambda: StatementCompiler(tree).body(tree.body)))
+    assigned = assigned_names(tree) if "{%" in text else frozenset()
+    return Template(text, None, _compile(text, lambda: StatementCompiler(assigned).body(tree.body)))
 
 
 def _plain(pieces: Sequence[str | tuple[Part, ...]]) -> Step:

@@ -17,10 +17,10 @@ STATEMENTS = frozenset({"Output", "If", "For", "Assign", "AssignBlock", "With"})
 
 
 class StatementCompiler:
-    """Compiles the statements of one template."""
+    """Compiles the statements of one template; ``assigned`` are the names it gives values to."""
 
-    def __init__(self, tree: "nodes.Template") -> None:
-        self._expressions = Compiler(assigned_names(tree))
+    def __init__(self, assigned: frozenset[str]) -> None:
+        self._expressions = Compiler(assigned)
 
     def body(self, statements: Sequence[Any]) -> Step:
         """Compile statements that follow one another.

@@ -37,7 +37,11 @@ def parse_template(text: str) -> "Template":
 
 
 def _template(text: str) -> "Template":
-    tree = _guarded(text, lambda: _environment().parse(text))
+    from jinja2 import nodes
+    from jinja2.parser import Parser
+
+    # Environment.parse would do the same, and then walk the whole tree to tell it its environment, which nobody asks for.
+    tree = _guarded(text, lambda: nodes.Template(Parser(_environment(), text).subparse(), lineno=1))
     _check_depth(tree, text)
     return tree
 
@@ -84,6 +88,8 @@ def _guarded(text: str, parse: Callable[[], Tree]) -> Tree:
 
 
 def _check_depth(tree: "Node", text: str) -> None:
+    if len(text) < MAX_DEPTH // 2:
+        return  # every level takes at least a letter
     level, depth = [tree], 0
     while level:
         depth += 1

@@ -101,10 +101,10 @@ def wordcount(budget: Budget, value: Any) -> int:
     return len(split(budget, value))
 
 
-def truncate(budget: Budget, value: Any, length: Any = 255, killwords: Any = False, end: Any = "...") -> str:
-    """Return text cut to ``length`` characters, ``end`` included; at a word unless ``killwords``."""
+def truncate(budget: Budget, value: Any, length: Any = 255, killwords: Any = False, end: Any = "...", leeway: Any = 5) -> str:
+    """Return text cut to ``length`` characters, ``end`` included, at a word unless ``killwords``; not for ``leeway`` characters more."""
     source, limit, mark = _read(budget, value), need_int(length, "truncate"), need_text(end, "truncate")
-    if len(source) <= limit:
+    if len(source) <= limit + need_int(leeway, "truncate"):
         return source
     cut = source[: max(limit - len(mark), 0)]
     return (cut if killwords else cut.rsplit(" ", 1)[0]) + mark

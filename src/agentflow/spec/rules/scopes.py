@@ -111,7 +111,10 @@ class NameChecker:
             graph, reader = graph.outer
         if not home.is_whole or home.by_id.get(reader.node.id) is not reader:
             return True
-        return self._order(home).precedes(node.node.id, reader.node.id)
+        order, name = self._order(home), reader.node.id
+        if not order.any_before(name) and name != home.start:
+            return True  # nothing leads there at all, which is another rule's finding
+        return order.precedes(node.node.id, name)
 
     def _order(self, graph: Graph) -> Ancestors:
         if id(graph) not in self._ancestors:
