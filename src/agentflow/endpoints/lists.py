@@ -1,6 +1,6 @@
 """Lists: paging, sorting, counting and choosing fields, the same for every resource."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from fastapi import Query
@@ -51,7 +51,8 @@ def page_answer(page: Page[Any], model: type[BaseModel], fields: str | None, *, 
     Raises:
         Invalid: ``fields`` names one that the items do not have.
     """
-    body: dict[str, Any] = {"items": [cut(item, model, fields) for item in page.items], "next_cursor": page.next_cursor}
+    names = _names(model, fields)
+    body: dict[str, Any] = {"items": [_only(item, names) for item in page.items], "next_cursor": page.next_cursor}
     if count:
         body["total"] = page.total
     return JsonAnswer(body)
@@ -63,8 +64,16 @@ def cut(item: BaseModel, model: type[BaseModel], fields: str | None) -> Any:
     Raises:
         Invalid: ``fields`` names one that ``model`` does not have.
     """
+    return _only(item, _names(model, fields))
+
+
+def _only(item: BaseModel, names: Sequence[str] | None) -> Any:
+    return item if names is None else {name: getattr(item, name) for name in names}
+
+
+def _names(model: type[BaseModel], fields: str | None) -> Sequence[str] | None:
     if fields is None:
-        return item
+        return None
     names = [name.strip() for name in fields.split(",") if name.strip()]
     unknown = [name for name in names if name not in model.model_fields]
     if unknown or not names:
@@ -73,4 +82,4 @@ def cut(item: BaseModel, model: type[BaseModel], fields: str | None) -> Any:
             hint=f"Choose among {', '.join(model.model_fields)}.",
             errors=[{"in": "query", "path": "/fields", "message": f"unknown field {name}"} for name in unknown],
         )
-    return {name: getattr(item, name) for name in names}
+    return names

@@ -14,6 +14,8 @@ BODY = "agentflow.body"
 REQUEST_ID = "agentflow.request_id"
 """Key of the ASGI scope that holds the request's id."""
 
+SHOWN_PATH = 200
+"""Longest path that an error message shows; beyond that it helps nobody."""
 MAX_FIELDS = 100
 """Most fields that the object of a body may have; what a user's own objects hold stands deeper."""
 
@@ -31,7 +33,7 @@ class StrictRequest(Request):
         try:
             value = json.loads(body, max_depth=self.app.state.container.settings.max_json_depth)
         except json.InvalidJson as error:
-            where = f" at {error.path}" if error.path else ""
+            where = f" at {error.path}" if 0 < len(error.path) < SHOWN_PATH else ""
             raise Malformed(f"The body is not acceptable JSON: {error}{where}.") from error
         if isinstance(value, dict) and len(value) > MAX_FIELDS:
             # Each unknown field becomes an error of its own: a million of them would cost more than the body that holds them.
