@@ -1,6 +1,6 @@
 """docs/reference/events.md."""
 
-from agentflow.runtime.runs.schemas import Event
+from agentflow.runtime.journal.events import Event
 from agentflow.runtime.states import EventType, NodeStatus, RunStatus
 from scripts.reference.text import code, member_docs, page, schema_rows, table
 

@@ -6,7 +6,6 @@ import agentflow.identity.models
 import agentflow.infra.idempotency.models
 import agentflow.knowledge.collections.models
 import agentflow.runtime.checkpoints.models
-import agentflow.runtime.journal.models
 import agentflow.runtime.records.models
 import agentflow.workflows.definitions.models
 import agentflow.workflows.versions.models

@@ -8,7 +8,6 @@ from agentflow.errors import NodeError
 from agentflow.nodes.context import Usage
 from agentflow.spec.model import RunLimits
 
-
 _UNLIMITED = RunLimits()
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from agentflow.runtime.runs.schemas import Event
+from agentflow.runtime.journal.events import Event
 
 BUFFERED_EVENTS = 2_000
 """Events kept for one slow reader; beyond that it is told to read the log instead."""

@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
+from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.hub import LiveHub, Subscription
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import get_run
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
-from agentflow.runtime.runs.schemas import Event
 from agentflow.runtime.states import EventType
 
 BATCH = 1_000

@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 from agentflow.infra.db.group_commit import Batch, GroupCommitter, Guard, Statement
 from agentflow.kit.clock import Clock
+from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.hub import LiveHub
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.statements import Statements
-from agentflow.runtime.runs.schemas import Event
 from agentflow.runtime.states import EventType
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Tables of the runtime: runs, executions of nodes, specifications of unsaved workflows, and cached node outputs."""
+"""Tables of the runtime: runs, executions of nodes, events, pinned specifications, and cached node outputs."""
 
 from datetime import datetime
 from typing import Any
@@ -115,3 +115,17 @@ class NodeCacheRow(Base, TenantOwned):
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     output: Mapped[Any | None] = mapped_column(JsonText)
     expires_at: Mapped[float] = mapped_column(Float)
+
+
+class EventRow(Base, TenantOwned):
+    """One stored event; ``seq`` has no gaps within a run."""
+
+    __tablename__ = "run_events"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True)
+    type: Mapped[str] = mapped_column(Text)
+    node_id: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    data: Mapped[Any | None] = mapped_column(JsonText)

@@ -7,8 +7,7 @@ from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agentflow.infra.db.group_commit import Guard, Statement
-from agentflow.runtime.journal.models import EventRow
-from agentflow.runtime.records.models import NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
+from agentflow.runtime.records.models import EventRow, NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
 
 RUNS: Table = RunRow.__table__  # type: ignore[assignment]  # declarative tables are Tables
 NODE_RUNS: Table = NodeRunRow.__table__  # type: ignore[assignment]

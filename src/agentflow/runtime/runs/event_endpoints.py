@@ -10,8 +10,8 @@ from agentflow.endpoints.answers import JsonAnswer, encode
 from agentflow.endpoints.requests import slice_router
 from agentflow.endpoints.sse import EventStream, frame
 from agentflow.identity.auth import RunsRead
+from agentflow.runtime.journal.events import Event
 from agentflow.runtime.runs.endpoints import RunId
-from agentflow.runtime.runs.schemas import Event
 from agentflow.runtime.runs.service import RunService
 from agentflow.runtime.states import EventType
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentflow.runtime.states import EventType, NodeStatus, RunStatus
+from agentflow.runtime.states import NodeStatus, RunStatus
 
 
 class Wire(BaseModel):
@@ -74,17 +74,6 @@ class NodeRun(Wire):
     started_at: datetime | None = Field(default=None, description="When the first attempt began.")
     ended_at: datetime | None = Field(default=None, description="When the execution ended.")
     duration_ms: float | None = Field(default=None, description="Milliseconds from start to end.", examples=[8.2])
-
-
-class Event(Wire):
-    """One thing that happened in a run."""
-
-    seq: int = Field(description="Place in the run, from 1 without gaps; live `node.token` events repeat the last one.", examples=[7])
-    run_id: str = Field(description="The run.")
-    type: EventType = Field(description="What happened.", examples=["node.completed"])
-    node_id: str | None = Field(default=None, description="The node concerned, or null.", examples=["search"])
-    at: datetime = Field(description="When it happened.")
-    data: dict[str, Any] = Field(default_factory=dict, description="More about it, by type.", examples=[{"attempt": 1}])
 
 
 class RunOptions(Wire):

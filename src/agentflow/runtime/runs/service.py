@@ -16,6 +16,7 @@ from agentflow.nodes.context import ChildRun
 from agentflow.runtime.dispatch.inline import InlineDispatcher
 from agentflow.runtime.execution.plans import PlanCache, spec_hash
 from agentflow.runtime.execution.ports import ChildRequest, Ports
+from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.reader import EventReader
 from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import RunRecord
@@ -23,7 +24,7 @@ from agentflow.runtime.records.repository import get_run
 from agentflow.runtime.runs.admission import Admission
 from agentflow.runtime.runs.inputs import InputSchemas
 from agentflow.runtime.runs.queries import RunFilter, list_node_runs, list_runs
-from agentflow.runtime.runs.schemas import Event, NodeRun, Run, RunStart
+from agentflow.runtime.runs.schemas import NodeRun, Run, RunStart
 from agentflow.runtime.runs.wire import to_node_run, to_run
 from agentflow.spec.validate import ValidationResult
 from agentflow.workflows.definitions.service import WorkflowService, invalid_spec

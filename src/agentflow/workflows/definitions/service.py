@@ -21,11 +21,11 @@ from agentflow.kit.pagination import Page, PageRequest
 from agentflow.spec.problems import Code, Problem
 from agentflow.spec.validate import ValidationResult
 from agentflow.workflows.definitions import repository
+from agentflow.workflows.definitions.diff import differences
 from agentflow.workflows.definitions.edit import Document
 from agentflow.workflows.definitions.models import WorkflowRow
 from agentflow.workflows.definitions.repository import WorkflowFilter
 from agentflow.workflows.definitions.schemas import Change, Diff, Version, Workflow, WorkflowCreate, WorkflowReplace, WorkflowUpdate
-from agentflow.workflows.versions.diff import differences
 from agentflow.workflows.versions.models import VersionRow
 
 DRAWING = frozenset({Code.UNREACHABLE_NODE, Code.DISCONNECTED_GRAPH})
