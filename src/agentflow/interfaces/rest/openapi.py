@@ -61,6 +61,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer", "description": "The owner's key."},
     }
     for operation in _operations(result):
+        _hoist(operation, schemas)
+    for operation in _operations(result):
         _complete(operation, schemas)
     return result
 
@@ -68,6 +70,12 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _operations(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for path in result["paths"].values():
         yield from path.values()
+
+
+def _hoist(operation: Mapping[str, Any], schemas: dict[str, Any]) -> None:
+    """Move definitions that a slice wrote beside its own body's schema to where every reference looks for them."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schemas.update(content.get("schema", {}).pop("$defs", {}))
 
 
 def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from agentflow.runtime.runs import event_endpoints as run_events
 from agentflow.workflows.definitions import endpoints as workflows
 from agentflow.workflows.definitions import graph_endpoints as workflow_graph
 from agentflow.workflows.definitions import transfer_endpoints as workflow_transfer
-from agentflow.workflows.versions import endpoints as workflow_versions
+from agentflow.workflows.definitions import version_endpoints as workflow_versions
 
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,  # first: starting and reading runs is what most requests do, and routes are tried in order
