@@ -20,6 +20,6 @@ def serve(
     API, workers and local models run in one process; nothing else is needed.
     """
     settings = load_settings(data_dir, host=host, port=port)
-    from agentflow.entrypoints import api
+    from agentflow.entrypoints.api import serve as run_server
 
-    api.serve(settings)
+    run_server(settings)
