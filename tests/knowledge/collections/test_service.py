@@ -27,7 +27,7 @@ from agentflow.knowledge.collections.schemas import CollectionCreate, DocumentsA
 from agentflow.knowledge.collections.service import CollectionService
 from agentflow.knowledge.documents import DocumentTooLarge, UnsupportedDocument
 from agentflow.knowledge.embedders import UnknownEmbeddingModel
-from agentflow.knowledge.vector_stores.exact import InvalidQueryVector
+from agentflow.knowledge.vector_stores.base import InvalidQueryVector
 from agentflow.sources.embeddings import minilm
 
 HASHING = "hashing-384"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from agentflow.knowledge.vector_stores.base import IndexedChunk, IndexKey, VectorQuery
-from agentflow.knowledge.vector_stores.exact import CollectionIndex, ExactVectorStore, InvalidQueryVector
+from agentflow.knowledge.vector_stores.base import IndexedChunk, IndexKey, InvalidQueryVector, VectorQuery
+from agentflow.knowledge.vector_stores.exact import CollectionIndex, ExactVectorStore
 from agentflow.knowledge.vector_stores.filters import InvalidFilter
 
 KEY = IndexKey("t", "c", 1)

@@ -28,7 +28,7 @@ from agentflow.knowledge.collections.schemas import (
 )
 from agentflow.knowledge.embedders import embedder
 from agentflow.knowledge.parsers import parse as parsers
-from agentflow.knowledge.vector_stores.base import IndexedChunk, IndexKey, Match, VectorQuery
+from agentflow.knowledge.vector_stores.base import IndexedChunk, IndexKey, Match, VectorQuery, check_query_vector
 from agentflow.knowledge.vector_stores.exact import ExactVectorStore
 
 
@@ -228,6 +228,7 @@ class CollectionService:
             text, vector = wanted.query, (await ingest.embed(row.embedding_model, [wanted.query])).vectors[0].tolist()
         else:
             text, vector = None, wanted.query
+            check_query_vector(vector, row.dimension)  # also where there is nothing yet to compare it with
         query = VectorQuery(vector, text, wanted.top_k, wanted.min_score, wanted.where, wanted.hybrid)
         return await self._vectors.search(IndexKey(row.tenant_id, row.id, row.version), query)
 

@@ -1,8 +1,11 @@
 """The port of a vector store: what is stored, what is asked, what is found."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+
+from agentflow.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,23 @@ class VectorQuery:
     hybrid: bool = False
 
 
+class InvalidQueryVector(Invalid):
+    """A query's vector cannot be compared with those of the collection."""
+
+    code, title = "INVALID_QUERY_VECTOR", "Invalid query vector"
+
+
+def check_query_vector(vector: Sequence[float], dimension: int) -> None:
+    """Raise InvalidQueryVector unless ``vector`` has ``dimension`` finite numbers."""
+    if len(vector) != dimension:
+        raise InvalidQueryVector(
+            f"The query's vector has {len(vector)} numbers, those of the collection have {dimension}.",
+            hint="Embed the query with the model that the collection was made with.",
+        )
+    if not all(map(math.isfinite, vector)):
+        raise InvalidQueryVector("The query's vector holds something that is no finite number.")
+
+
 ChunkLoader: TypeAlias = Callable[[IndexKey], Awaitable[Sequence[IndexedChunk]]]
 """Reads all chunks of one collection, in a stable order."""
 
@@ -69,5 +89,6 @@ class VectorStore(Protocol):
 
         Raises:
             InvalidFilter: ``where`` cannot be understood.
+            InvalidQueryVector: the query's vector cannot be compared with those stored.
         """
         ...

@@ -1,15 +1,13 @@
 """Exact nearest neighbours in memory: one matrix a collection, read from the database and kept until the collection changes."""
 
 import asyncio
-import math
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agentflow.errors import Invalid
 from agentflow.kit import json
-from agentflow.knowledge.vector_stores.base import ChunkLoader, IndexedChunk, IndexKey, Match, VectorQuery
+from agentflow.knowledge.vector_stores.base import ChunkLoader, IndexedChunk, IndexKey, Match, VectorQuery, check_query_vector
 from agentflow.knowledge.vector_stores.filters import compile_filter
 from agentflow.knowledge.vector_stores.lexical import LexicalIndex
 
@@ -23,12 +21,6 @@ RANK_CONSTANT = 60
 """Of reciprocal rank fusion (Cormack and others, 2009)."""
 CANDIDATES = 100
 """Least number of hits of each ranking that fusion looks at."""
-
-
-class InvalidQueryVector(Invalid):
-    """A query's vector cannot be compared with those of the collection."""
-
-    code, title = "INVALID_QUERY_VECTOR", "Invalid query vector"
 
 
 class ExactVectorStore:
@@ -115,14 +107,7 @@ class CollectionIndex:
         import numpy as np
 
         assert self._matrix is not None  # noqa: S101 - search has looked
-        dimension = self._matrix.shape[1]
-        if len(vector) != dimension:
-            raise InvalidQueryVector(
-                f"The query's vector has {len(vector)} numbers, those of the collection have {dimension}.",
-                hint="Embed the query with the model that the collection was made with.",
-            )
-        if not all(map(math.isfinite, vector)):
-            raise InvalidQueryVector("The query's vector holds something that is no finite number.")
+        check_query_vector(vector, self._matrix.shape[1])
         exact = np.array(vector, dtype=np.float64)
         largest = np.abs(exact).max()
         if largest == 0:
