@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentflow.errors import NodeError
@@ -18,18 +19,59 @@ _SSL = {"prefer": "prefer", "disable": "disable", "require": "require", "verify"
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 60.0
 _BATCH = 500
-# Which server, which database: names, aliases and addresses may differ, these do not. The start time is for servers that
-# do not let everybody see the first.
+# Names, aliases and addresses of a server may differ; these do not. The identifier is shared by copies of a server, which hold our
+# data too, but some servers keep it from ordinary roles; the time of its start is for all to see.
 IDENTITY = (
     "SELECT CASE WHEN has_function_privilege('pg_control_system()', 'execute')"
-    " THEN (SELECT system_identifier FROM pg_control_system())::text ELSE pg_postmaster_start_time()::text END,"
-    " (SELECT oid FROM pg_database WHERE datname = current_database())::text"
+    " THEN (SELECT system_identifier FROM pg_control_system())::text END,"
+    " pg_postmaster_start_time()::text, (SELECT oid FROM pg_database WHERE datname = current_database())::text"
 )
-Identity = tuple[str, str]
 _INTEGERS = ("int2", "int4", "int8", "oid")
 _FLOATS = ("float4", "float8")
 _MOMENTS = ("timestamp", "timestamptz")
-_TEXTS = ("text", "varchar", "bpchar", "name", "numeric", "money", "date", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr")
+# Among them anonymous records: in binary form the driver would read their fields with the decoders of text.
+_TEXTS = (
+    "text",
+    "varchar",
+    "bpchar",
+    "name",
+    "numeric",
+    "money",
+    "date",
+    "time",
+    "timetz",
+    "interval",
+    "uuid",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "xml",
+    "bit",
+    "varbit",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "record",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells a database from every other, whatever it is called."""
+
+    server: str | None
+    started: str
+    database: str
+
+    def is_same(self, other: "Identity") -> bool:
+        """Tell whether two connections led to the same database, or to copies of it."""
+        same_server = self.server is not None and self.server == other.server
+        return self.database == other.database and (same_server or self.started == other.started)
 
 
 class PostgresDatabase(UserDatabase):
@@ -106,7 +148,8 @@ class PostgresDatabase(UserDatabase):
         )
 
     async def _prepare(self, connection: "asyncpg.Connection[Any]") -> None:
-        if await identity(connection) == await self._control_identity():
+        control = await self._control_identity()
+        if control is not None and control.is_same(await identity(connection)):
             raise base.control_database_refused(self._source_id)
         await _speak_json(connection)
 
@@ -118,10 +161,10 @@ class PostgresDatabase(UserDatabase):
 
 
 async def identity(connection: "asyncpg.Connection[Any]") -> Identity:
-    """Return what tells a database from every other, whatever it is called."""
+    """Ask a database who it is."""
     row = await connection.fetchrow(IDENTITY)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    return row[0], row[1]
+    return Identity(row[0], row[1], row[2])
 
 
 async def _forget(connection: "asyncpg.Connection[Any]") -> None:
