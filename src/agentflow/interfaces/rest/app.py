@@ -54,9 +54,6 @@ async def _framework(request: Request, error: Exception) -> Response:
 
 
 def _methods(known: Iterable[BaseRoute], path: str) -> list[str]:
-    """Return what methods an address understands, over all its routes."""
-    found: set[str] = set()
-    for route in known:
-        if isinstance(route, APIRoute) and route.path_regex.match(path):
-            found |= route.methods or set()
-    return sorted(found)
+    """Return what methods an address understands: those of every route with the template that fits it first."""
+    routes = [route for route in known if isinstance(route, APIRoute) and route.path_regex.match(path)]
+    return sorted(method for route in routes if route.path == routes[0].path for method in route.methods or ())

@@ -63,6 +63,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     for operation in _operations(result):
         _hoist(operation, schemas)
     for operation in _operations(result):
+        _allow_partial(operation, schemas)
         _complete(operation, schemas)
     return result
 
@@ -76,6 +77,30 @@ def _hoist(operation: Mapping[str, Any], schemas: dict[str, Any]) -> None:
     """Move definitions that a slice wrote beside its own body's schema to where every reference looks for them."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         schemas.update(content.get("schema", {}).pop("$defs", {}))
+
+
+def _allow_partial(operation: Mapping[str, Any], schemas: dict[str, Any]) -> None:
+    """Let answers lack any field where the request can choose them with `fields`."""
+    if not any(parameter["name"] == "fields" for parameter in operation.get("parameters", ())):
+        return
+    content = operation["responses"]["200"]["content"]["application/json"]
+    whole = schemas[_name(content["schema"])]
+    if "items" in whole["properties"]:
+        items = whole["properties"]["items"]
+        page = {**whole, "properties": {**whole["properties"], "items": {**items, "items": _partial(items["items"], schemas)}}}
+        content["schema"] = page
+    else:
+        content["schema"] = _partial(content["schema"], schemas)
+
+
+def _partial(reference: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    name = _name(reference)
+    schemas[f"Partial{name}"] = {key: value for key, value in schemas[name].items() if key != "required"} | {"title": f"Partial{name}"}
+    return {"$ref": f"#/components/schemas/Partial{name}"}
+
+
+def _name(reference: Mapping[str, Any]) -> str:
+    return str(reference["$ref"]).rsplit("/", 1)[-1]
 
 
 def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
@@ -107,8 +132,8 @@ def _possible(operation: Mapping[str, Any]) -> Iterator[int]:
         yield 422
     if "requestBody" in operation:
         yield from (409, 415)
-    if "Idempotency-Key" in names:
-        yield 409
+    if names & {"Idempotency-Key", "workflow"}:
+        yield 409  # the first request is under way, or several workflows have the name
     if "If-Match" in names:
         yield 412
 
@@ -132,7 +157,7 @@ def _problem(status: int) -> dict[str, Any]:
 def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
     """Return a value that fits ``schema``, made of the examples that its fields carry."""
     if "$ref" in schema:
-        return example_of(schemas[schema["$ref"].rsplit("/", 1)[-1]], schemas)
+        return example_of(schemas[_name(schema)], schemas)
     for given in ("example", "default", "const"):
         if given in schema:
             return schema[given]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey
@@ -22,6 +22,12 @@ router = slice_router("/api/v1", "runs")
 MAX_WAIT_S = 60
 
 
+def _written_out(value: object) -> object:
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError("must be a time like 2026-11-21T09:30:00Z")
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -29,7 +35,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("lies outside the years 1 to 9999 in UTC") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 RunId = Annotated[str, Path(description="Id of the run.", examples=["019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a"], max_length=64)]
 WorkflowRef = Annotated[str, Path(description="Id of the workflow, or its name.", examples=["cited-answer"], max_length=200)]
 Wait = Annotated[

@@ -77,7 +77,9 @@ class NodeRun(Wire):
 
 
 class RunOptions(Wire):
-    """How a run is started, whatever it runs."""
+    """How a run is started, whatever it runs; values must have their type, nothing is converted."""
+
+    model_config = ConfigDict(strict=True)
 
     inputs: dict[str, Any] = Field(
         default_factory=dict, description="Values for the workflow's input schema.", examples=[{"question": "What is a lease?"}]

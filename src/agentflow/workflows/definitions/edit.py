@@ -93,7 +93,8 @@ def edge(spec: Document, edge_id: str) -> Document:
     Raises:
         EdgeNotFound: there is none of this id.
     """
-    found: Document = spec["edges"][_edge_place(spec, edge_id)]
+    place = _edge_place(spec, edge_id)
+    found: Document = spec["edges"][place]
     return found
 
 

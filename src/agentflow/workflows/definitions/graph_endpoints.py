@@ -10,7 +10,7 @@ from agentflow.endpoints.headers import IdempotencyKey, IfMatch
 from agentflow.endpoints.lists import PageOf
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.auth import WorkflowsRead, WorkflowsWrite
-from agentflow.spec.model import Edge, Node, SpecModel
+from agentflow.spec.model import Edge, Node
 from agentflow.workflows.definitions import edit
 from agentflow.workflows.definitions.edit import Document
 from agentflow.workflows.definitions.endpoints import Ref, tagged, workflows
@@ -24,9 +24,10 @@ EdgeId = Annotated[
 ]
 
 
-def _written(part: SpecModel, *, exclude: set[str] | None = None) -> Document:
-    """Return a part as its author wrote it: no defaults filled in."""
-    return part.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=exclude)
+async def _written(request: Request) -> Document:
+    """Return the body as its author wrote it, for the validator to judge: the model of the parameter fills in defaults."""
+    document: Document = await request.json()
+    return document
 
 
 def _numbered(spec: Document) -> list[Document]:
@@ -53,7 +54,8 @@ async def add_node(
 
     A node without edges may wait for them: the workflow is `valid` again when everything can be reached.
     """
-    new, edges = _written(node, exclude={"edges"}), [_written(edge) for edge in node.edges]
+    new = await _written(request)
+    edges = new.pop("edges", [])
     changed = await workflows(request).edit(
         subject, workflow, lambda spec: edit.add_node(spec, new, edges), if_match=if_match, idempotency=idempotency
     )
@@ -69,10 +71,10 @@ async def get_node(request: Request, subject: WorkflowsRead, workflow: Ref, node
 
 @router.put("/workflows/{workflow}/nodes/{node_id}", operation_id="replace_node", summary="Replace a node", response_model=Node)
 async def replace_node(
-    request: Request, subject: WorkflowsWrite, workflow: Ref, node_id: NodeId, node: Node, if_match: IfMatch
+    request: Request, subject: WorkflowsWrite, workflow: Ref, node_id: NodeId, _node: Node, if_match: IfMatch
 ) -> Response:
     """Replace a node. A new id is carried into edges, queues and `on_error`; expressions that name the old one are reported as errors."""
-    new = _written(node)
+    new = await _written(request)
     changed = await workflows(request).edit(subject, workflow, lambda spec: edit.replace_node(spec, node_id, new), if_match=if_match)
     return JsonAnswer(new, 200, tagged(changed))
 
@@ -93,10 +95,10 @@ async def list_edges(request: Request, subject: WorkflowsRead, workflow: Ref) ->
 
 @router.post("/workflows/{workflow}/edges", status_code=201, operation_id="add_edge", summary="Add an edge", response_model=StoredEdge)
 async def add_edge(
-    request: Request, subject: WorkflowsWrite, workflow: Ref, edge: Edge, if_match: IfMatch, idempotency: IdempotencyKey
+    request: Request, subject: WorkflowsWrite, workflow: Ref, _edge: Edge, if_match: IfMatch, idempotency: IdempotencyKey
 ) -> Response:
     """Add an edge between two nodes that exist."""
-    new = _written(edge)
+    new = await _written(request)
     changed = await workflows(request).edit(
         subject, workflow, lambda spec: edit.add_edge(spec, new), if_match=if_match, idempotency=idempotency
     )
@@ -113,10 +115,10 @@ async def get_edge(request: Request, subject: WorkflowsRead, workflow: Ref, edge
 
 @router.put("/workflows/{workflow}/edges/{edge_id}", operation_id="replace_edge", summary="Replace an edge", response_model=StoredEdge)
 async def replace_edge(
-    request: Request, subject: WorkflowsWrite, workflow: Ref, edge_id: EdgeId, edge: Edge, if_match: IfMatch
+    request: Request, subject: WorkflowsWrite, workflow: Ref, edge_id: EdgeId, _edge: Edge, if_match: IfMatch
 ) -> Response:
     """Replace an edge. One without an id of its own is addressed by `from->to`, so its address changes with its ends."""
-    new, place = _written(edge), 0
+    new, place = await _written(request), 0
 
     def change(spec: Document) -> Document:
         nonlocal place

@@ -22,6 +22,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Body(Wire):
+    """Base of request bodies: values must have their type, nothing is converted."""
+
+    model_config = ConfigDict(strict=True)
+
+
 WorkflowStatus = Literal["active", "archived"]
 
 
@@ -43,7 +49,7 @@ class Workflow(Wire):
     deleted_at: datetime | None = Field(default=None, description="When it was deleted; null unless it was.")
 
 
-class WorkflowCreate(Wire):
+class WorkflowCreate(Body):
     """What creates a workflow."""
 
     spec: dict[str, Any] = Field(description="The specification.", examples=[EXAMPLE_SPEC])
@@ -62,7 +68,7 @@ class WorkflowReplace(WorkflowCreate):
     note: str | None = Field(default=None, max_length=1_000, description="Why; kept with the version.", examples=["Shorter answers"])
 
 
-class WorkflowUpdate(Wire):
+class WorkflowUpdate(Body):
     """What changes a workflow; what is left out stays as it is."""
 
     spec: dict[str, Any] | None = Field(default=None, description="A new specification: a new version.", examples=[EXAMPLE_SPEC])
@@ -77,14 +83,14 @@ class WorkflowUpdate(Wire):
     note: str | None = Field(default=None, max_length=1_000, description="Why; kept with the version.", examples=["Shorter answers"])
 
 
-class WorkflowFork(Wire):
+class WorkflowFork(Body):
     """What copies a workflow."""
 
     workflow_id: str = Field(description="The workflow to copy, by id or name.", examples=["hello"])
     name: str | None = Field(default=None, min_length=1, max_length=200, description="Name of the copy.", examples=["hello again"])
 
 
-class Rollback(Wire):
+class Rollback(Body):
     """Which version becomes the current one again."""
 
     version: int = Field(ge=1, le=2**31 - 1, description="Its specification is saved as a new version.", examples=[1])
@@ -119,7 +125,7 @@ class Diff(Wire):
     changes: list[Change] = Field(description="Every difference, in document order.")
 
 
-class Validate(Wire):
+class Validate(Body):
     """What to validate."""
 
     spec: Any = Field(description="Any JSON value.", examples=[EXAMPLE_SPEC])

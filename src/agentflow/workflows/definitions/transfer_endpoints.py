@@ -18,10 +18,9 @@ router = slice_router("/api/v1", "workflows")
 
 YAML = "application/yaml"
 _YAML_TYPES = frozenset({YAML, "application/x-yaml", "text/yaml", "text/x-yaml"})
-_EXAMPLE_YAML = yaml.dumps(EXAMPLE_SPEC)
 _DOCUMENT: dict[str, Any] = {
     "application/json": {"schema": {"type": "object"}, "example": EXAMPLE_SPEC},
-    YAML: {"schema": {"type": "string"}, "example": _EXAMPLE_YAML},
+    YAML: {"schema": {"type": "object"}, "example": EXAMPLE_SPEC},
 }
 
 
