@@ -3,13 +3,14 @@
 import sys
 from pathlib import Path
 
-from scripts.reference import cli, errors, events, http, node_types, permissions, settings, spec
+from scripts.reference import cli, errors, events, expressions, http, node_types, permissions, settings, spec
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 PAGES = {
     "cli.md": cli.render,
     "errors.md": errors.render,
     "events.md": events.render,
+    "expressions.md": expressions.render,
     "http.md": http.render,
     "node-types.md": node_types.render,
     "permissions.md": permissions.render,
