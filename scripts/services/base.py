@@ -1,6 +1,7 @@
 """What starting any server needs: its description, a port, an unprivileged user, a way to wait and to stop."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -85,7 +86,8 @@ def terminate(process: subprocess.Popen[bytes], grace_s: float = 15.0) -> None:
 
 def free_port() -> int:
     """Return a free loopback port below the range from which the system lends ports to clients."""
-    for port in range(21000, 32000):
+    # Not in order: several test runs may look at the same time.
+    for port in random.sample(range(21000, 32000), 200):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

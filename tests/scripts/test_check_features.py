@@ -7,14 +7,14 @@ GOOD = "| S1-01 | runs | `src/agentflow/spec` | `tests/scripts/test_check_featur
 
 
 def test_a_row_that_is_true_passes():
-    """The place exists and pytest finds the test."""
+    """The place exists and the test exists."""
     assert check_features.faults(HEAD + GOOD) == []
 
 
 def test_a_test_that_does_not_exist_is_found_out():
     """A renamed test cannot go on vouching."""
     assert check_features.faults(HEAD + GOOD.replace("_passes", "_passed")) == [
-        "S1-01: pytest finds no tests/scripts/test_check_features.py::test_a_row_that_is_true_passed"
+        "S1-01: there is no test tests/scripts/test_check_features.py::test_a_row_that_is_true_passed"
     ]
 
 

@@ -1,23 +1,59 @@
 """The command line as a user types it: output, exit codes, and the same behaviour with and without a server."""
 
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from agentflow.entrypoints.cli.main import main
 
 ROOT = Path(__file__).parents[3]
 LOOP = ROOT / "examples" / "loop-until-good.json"
 
 
-def agentflow(*arguments, stdin=None, **environment):
-    """Run the command and return what it did."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AGENTFLOW_")} | environment
-    command = [Path(sys.executable).with_name("agentflow"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, env=env, cwd=ROOT)
+@pytest.fixture
+def agentflow(monkeypatch):
+    """Run the command in this process, so that a hundred runs import the product once, and return what it did."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    for name in [name for name in os.environ if name.startswith("AGENTFLOW_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments, stdin="", **environment):
+        out, err = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["agentflow", *map(str, arguments)])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            with redirect_stdout(out), redirect_stderr(err):
+                code = 0
+                try:
+                    main()
+                except SystemExit as end:
+                    code = end.code or 0
+        return Done(code, out.getvalue(), err.getvalue())
+
+    yield run
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @pytest.fixture(params=["embedded", "remote"])
@@ -63,7 +99,7 @@ def test_help_comes_at_once():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_run_prints_its_outputs_and_shows_its_nodes(where):
+def test_a_run_prints_its_outputs_and_shows_its_nodes(agentflow, where):
     """Outputs go to standard output, progress to standard error."""
     done = agentflow("run", LOOP, "--input", "number=9", *where)
     assert done.returncode == 0, done.stderr
@@ -72,21 +108,21 @@ def test_a_run_prints_its_outputs_and_shows_its_nodes(where):
     assert "✓ succeeded" in done.stderr
 
 
-def test_a_run_as_json_is_one_document(where):
+def test_a_run_as_json_is_one_document(agentflow, where):
     """Machines get the run and nothing else."""
     done = agentflow("run", LOOP, "--input", "number=9", "--json", *where)
     run = json.loads(done.stdout)
     assert (run["status"], run["workflow_name"], done.stderr) == ("succeeded", "loop-until-good", "")
 
 
-def test_a_run_that_fails_names_the_node_and_exits_with_1(where, spec):
+def test_a_run_that_fails_names_the_node_and_exits_with_1(agentflow, where, spec):
     """The cause is typed and says where."""
     done = agentflow("run", spec("{{ 1 / (inputs.x - inputs.x) }}"), "--input", "x=1", *where)
     assert done.returncode == 1
     assert "node n" in done.stderr
 
 
-def test_an_invalid_specification_exits_with_3_and_lists_its_problems(where, spec):
+def test_an_invalid_specification_exits_with_3_and_lists_its_problems(agentflow, where, spec):
     """Place, code and message of each, and the hint where there is one."""
     done = agentflow("run", spec("{{ inputs.z }}", start_node="m"), "--input", "x=1", *where)
     assert done.returncode == 3
@@ -94,20 +130,20 @@ def test_an_invalid_specification_exits_with_3_and_lists_its_problems(where, spe
     assert "UNKNOWN_REFERENCE" in done.stderr
 
 
-def test_an_input_that_does_not_fit_exits_with_2(where, spec):
+def test_an_input_that_does_not_fit_exits_with_2(agentflow, where, spec):
     """The schema is the workflow's, the message the server's."""
     done = agentflow("run", spec(), "--input", "x=many", *where)
     assert done.returncode == 2
     assert "x" in done.stderr
 
 
-def test_an_unknown_input_exits_with_2(spec):
+def test_an_unknown_input_exits_with_2(agentflow, spec):
     """Before anything is started."""
     done = agentflow("run", spec(), "--input", "xx=1")
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "agentflow: The workflow has no input xx; it takes x.")
 
 
-def test_broken_json_exits_with_3_and_names_the_place(tmp_path):
+def test_broken_json_exits_with_3_and_names_the_place(agentflow, tmp_path):
     """Line and column of the fault."""
     path = tmp_path / "spec.json"
     path.write_text('{"name": }')
@@ -116,35 +152,35 @@ def test_broken_json_exits_with_3_and_names_the_place(tmp_path):
     assert "line 1 column 10" in done.stderr
 
 
-def test_a_server_that_is_not_there_exits_with_4():
+def test_a_server_that_is_not_there_exits_with_4(agentflow):
     """The message names it, and what to do."""
     done = agentflow("runs", "list", "--server", "http://127.0.0.1:9")
     assert done.returncode == 4
     assert "http://127.0.0.1:9 cannot be reached" in done.stderr
 
 
-def test_a_wrong_key_exits_with_2_and_says_where_keys_are(server):
+def test_a_wrong_key_exits_with_2_and_says_where_keys_are(agentflow, server):
     """Not a stack trace, not silence."""
     done = agentflow("runs", "list", "--server", f"http://{server.netloc}", AGENTFLOW_API_KEY="wrong")
     assert done.returncode == 2
     assert "AGENTFLOW_API_KEY" in done.stderr
 
 
-def test_a_setting_with_an_impossible_value_names_its_variable(tmp_path):
+def test_a_setting_with_an_impossible_value_names_its_variable(agentflow, tmp_path):
     """A typo in the environment stops the start."""
     done = agentflow("runs", "list", "--data-dir", tmp_path, AGENTFLOW_LEASE_S="soon")
     assert done.returncode == 2
     assert "AGENTFLOW_LEASE_S" in done.stderr
 
 
-def test_validate_reads_standard_input_and_makes_no_data_folder(spec, tmp_path):
+def test_validate_reads_standard_input_and_makes_no_data_folder(agentflow, spec, tmp_path):
     """A look at a file leaves nothing behind."""
     done = agentflow("validate", "-", "--data-dir", tmp_path / "data", stdin=spec().read_text())
     assert (done.returncode, done.stdout) == (0, "- is valid.\n")
     assert not (tmp_path / "data").exists()
 
 
-def test_validate_says_the_same_here_and_on_a_server(where, spec):
+def test_validate_says_the_same_here_and_on_a_server(agentflow, where, spec):
     """One validator."""
     done = agentflow("validate", spec("{{ inputs.z }}"), "--json", *where)
     result = json.loads(done.stdout)
@@ -152,7 +188,7 @@ def test_validate_says_the_same_here_and_on_a_server(where, spec):
     assert [problem["code"] for problem in result["errors"]] == ["UNKNOWN_REFERENCE"]
 
 
-def test_history_shows_a_run_its_nodes_and_its_events(where, spec):
+def test_history_shows_a_run_its_nodes_and_its_events(agentflow, where, spec):
     """What ran can be read afterwards."""
     run = json.loads(agentflow("run", spec(), "--input", "x=1", "--json", *where).stdout)
     assert run["id"] in agentflow("runs", "list", *where).stdout
@@ -163,13 +199,13 @@ def test_history_shows_a_run_its_nodes_and_its_events(where, spec):
     assert agentflow("runs", "cancel", run["id"], *where).stdout == f"run {run['id']} succeeded\n"
 
 
-def test_an_unknown_run_exits_with_2(where):
+def test_an_unknown_run_exits_with_2(agentflow, where):
     """Missing and not yours are the same."""
     done = agentflow("runs", "show", "019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a", *where)
     assert done.returncode == 2
 
 
-def test_a_workflow_goes_out_as_a_file_and_comes_back(where, spec, tmp_path):
+def test_a_workflow_goes_out_as_a_file_and_comes_back(agentflow, where, spec, tmp_path):
     """Export and import keep the specification, in YAML too."""
     name = f"one-{tmp_path.name[-12:].replace('_', '-')}"
     created = json.loads(agentflow("workflows", "create", spec(name=name), "--json", *where).stdout)
@@ -183,7 +219,7 @@ def test_a_workflow_goes_out_as_a_file_and_comes_back(where, spec, tmp_path):
     assert json.loads(agentflow("workflows", "show", name, *where).stdout)["spec"] == created["spec"]
 
 
-def test_a_collection_is_filled_and_searched(where, tmp_path):
+def test_a_collection_is_filled_and_searched(agentflow, where, tmp_path):
     """Markdown goes in, the nearest passage comes out."""
     name = f"c-{tmp_path.name[-12:].replace('_', '-')}"
     page = tmp_path / "page.md"
@@ -196,13 +232,13 @@ def test_a_collection_is_filled_and_searched(where, tmp_path):
     assert name in agentflow("collections", "list", *where).stdout
 
 
-def test_migrate_goes_up_and_down(tmp_path):
+def test_migrate_goes_up_and_down(agentflow, tmp_path):
     """The schema is there, and can be taken away."""
     assert agentflow("migrate", "--data-dir", tmp_path).stdout.startswith("schema: 0")
     assert agentflow("migrate", "--down", "base", "--data-dir", tmp_path).stdout == "schema: empty\n"
 
 
-def test_doctor_finds_an_open_key_file(server, tmp_path):
+def test_doctor_finds_an_open_key_file(agentflow, server, tmp_path):
     """A key that others can read is a fault, with the command that mends it."""
     key = tmp_path / "owner.key"
     key.write_text("secret")
@@ -212,7 +248,7 @@ def test_doctor_finds_an_open_key_file(server, tmp_path):
     assert f"chmod 600 {key}" in done.stdout
 
 
-def test_doctor_is_content_with_a_running_server(server):
+def test_doctor_is_content_with_a_running_server(agentflow, server):
     """Data folder, key, schema and runs are in order."""
     done = agentflow("doctor", "--data-dir", server.data_dir, "--json")
     findings = {finding["check"]: finding["verdict"] for finding in json.loads(done.stdout)}
@@ -220,7 +256,7 @@ def test_doctor_is_content_with_a_running_server(server):
     assert {findings[name] for name in ("data folder", "owner key", "database", "schema", "runs")} == {"ok"}
 
 
-def test_doctor_explains_a_run_that_nobody_drives(tmp_path):
+def test_doctor_explains_a_run_that_nobody_drives(agentflow, tmp_path):
     """A run whose process was killed is named, with the reason and the way out."""
     document = {
         "name": "slow",
@@ -242,7 +278,7 @@ def test_doctor_explains_a_run_that_nobody_drives(tmp_path):
     assert "agentflow serve" in done.stdout
 
 
-def test_interrupting_an_embedded_run_cancels_it(tmp_path):
+def test_interrupting_an_embedded_run_cancels_it(agentflow, tmp_path):
     """Ctrl-C leaves no run behind that nobody drives."""
     path = tmp_path / "slow.json"
     path.write_text(json.dumps({"name": "slow", "start_node": "w", "nodes": [{"id": "w", "type": "delay", "config": {"seconds": 600}}]}))
