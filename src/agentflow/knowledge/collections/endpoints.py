@@ -38,7 +38,7 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            _JSON: {"schema": DocumentsAdd.model_json_schema(ref_template="#/components/schemas/{model}")},
+            _JSON: {"schema": DocumentsAdd.inlined()},
             _MULTIPART: {"schema": FileFields.with_file()},
         },
     }

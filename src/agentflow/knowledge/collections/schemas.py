@@ -92,6 +92,14 @@ class DocumentsAdd(Wire):
     chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE
     chunk_overlap: ChunkOverlap = DEFAULT_CHUNK_OVERLAP
 
+    @classmethod
+    def inlined(cls) -> dict[str, Any]:
+        """Return the JSON Schema without definitions of its own, so that it can stand anywhere in a larger document."""
+        schema = cls.model_json_schema()
+        documents = {**schema["properties"]["documents"], "items": schema["$defs"]["DocumentInput"]}
+        properties = {**schema["properties"], "documents": documents}
+        return {name: value for name, value in schema.items() if name != "$defs"} | {"properties": properties}
+
 
 class FileFields(Wire):
     """The fields of a form beside its file."""
