@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jsonschema_rs
-
 from agentflow.kit.json import pointer
 from agentflow.spec.draft import Draft
 from agentflow.spec.problems import Code, Problem
@@ -45,6 +43,8 @@ def _field_hint(schema: Mapping[str, Any], place: tuple[str | int, ...]) -> str 
 
 def input_schema(draft: Draft) -> Iterable[Problem]:
     """Check that ``inputs`` is a JSON Schema, complete in itself."""
+    import jsonschema_rs
+
     if not draft.inputs:
         return
     try:
