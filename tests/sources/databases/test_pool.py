@@ -11,7 +11,7 @@ from agentflow.errors import NodeError
 from agentflow.nodes.context import ResolvedSource
 from agentflow.sources.databases.pool import DatabasePool
 from agentflow.sources.databases.postgres import Identity
-from tests.sources.databases.conftest import POSTGRES
+from tests.support.user_databases import POSTGRES
 
 
 def source(**settings) -> ResolvedSource:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agentflow.errors import NodeError
 from agentflow.kit import json as strict
 from agentflow.sources.databases.values import to_json
-from tests.sources.databases.conftest import User
+from tests.support.user_databases import User
 
 PYTHON_VALUES = st.recursive(
     st.none()

@@ -12,7 +12,7 @@ from agentflow.nodes.fields import Text
 from agentflow.spec.effects import EffectClass
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE = ("GET", "HEAD", "OPTIONS")
 Scalar = bool | int | float | str | None
 
 

@@ -62,7 +62,8 @@ def quoted(identifier: str, dialect: Dialect) -> str:
     """
     if not identifier or "\0" in identifier:
         raise _mismatch("A name of a table or column is empty or holds NUL")
-    mark = "`" if dialect == "mysql" else '"'
+    # SQLite takes an unknown name in double quotes for a text; in backquotes it is a mistake, as it should be.
+    mark = '"' if dialect == "postgresql" else "`"
     return mark + identifier.replace(mark, mark * 2) + mark
 
 

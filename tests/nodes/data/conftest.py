@@ -1,0 +1,3 @@
+from tests.support.user_databases import pool, user
+
+__all__ = ["pool", "user"]
