@@ -30,5 +30,13 @@ def _figures(name: str, process, raw: float, bare: float) -> list[Figure]:
     return [
         Figure(f"10-node chain, {name}", ours, "runs/s", target, ours >= FACTOR * raw, raw, "LangGraph + AsyncSqliteSaver"),
         Figure(f"10-node chain, {name}", ours, "runs/s", "≥ 1 x", ours >= bare, bare, "LangGraph, no persistence"),
-        Figure(f"10 nodes that cannot be fused, {name}", apart_steps, "runs/s", target, apart_steps >= FACTOR * raw, raw, "LangGraph + AsyncSqliteSaver"),
+        Figure(
+            f"10 nodes that cannot be fused, {name}",
+            apart_steps,
+            "runs/s",
+            target,
+            apart_steps >= FACTOR * raw,
+            raw,
+            "LangGraph + AsyncSqliteSaver",
+        ),
     ]

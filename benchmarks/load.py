@@ -1,6 +1,6 @@
 """The client process: runs a workflow over HTTP many times and prints what it saw as JSON.
 
-    python -m benchmarks.load PORT KEY WORKFLOW --concurrency 32 --seconds 5
+python -m benchmarks.load PORT KEY WORKFLOW --concurrency 32 --seconds 5
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """LangGraph by itself, in a process of its own: the same ten steps that do nothing, without a server around them.
 
-    python -m benchmarks.peers sqlite --concurrency 32 --runs 60
+python -m benchmarks.peers sqlite --concurrency 32 --runs 60
 """
 
 import argparse
@@ -34,7 +34,7 @@ def graph() -> Any:
     return chain
 
 
-async def _nothing(state: State) -> dict[str, int]:
+async def _nothing(_state: State) -> dict[str, int]:
     return {"n": 1}
 
 

@@ -1,12 +1,13 @@
 """Specifications that are measured."""
 
+from itertools import pairwise
 from typing import Any
 
 
 def chain(length: int, kind: str = "transform") -> dict[str, Any]:
     """Return a chain of nodes that do next to nothing: ``transform`` or ``delay`` (of no time)."""
-    configs = {"transform": lambda n: {"value": {"n": n}}, "delay": lambda n: {"seconds": 0}}
-    nodes = [{"id": f"n{n}", "type": kind, "config": configs[kind](n)} for n in range(length)]
+    configs: dict[str, dict[str, Any]] = {"transform": {"value": {"n": 1}}, "delay": {"seconds": 0}}
+    nodes = [{"id": f"n{n}", "type": kind, "config": configs[kind]} for n in range(length)]
     return _spec("chain", nodes)
 
 
@@ -15,23 +16,28 @@ def waiting(length: int, seconds: float) -> dict[str, Any]:
     return _spec("waiting", [{"id": f"n{n}", "type": "delay", "config": {"seconds": seconds}} for n in range(length)])
 
 
-def many_events(items: int) -> dict[str, Any]:
-    """Return a map over so many items; each gives two events."""
+def many_events() -> dict[str, Any]:
+    """Return a map over the items of the inputs; each item gives two events."""
     node = {"type": "transform", "config": {"value": "{{ item }}"}}
     each = {"id": "each", "type": "map", "config": {"items": "{{ inputs.items }}", "node": node}}
     spec = _spec("many-events", [each])
-    return {**spec, "inputs": {"type": "object", "properties": {"items": {"type": "array"}}}, "outputs": {"count": "{{ inputs.items | length }}"}}
+    return {
+        **spec,
+        "inputs": {"type": "object", "properties": {"items": {"type": "array"}}},
+        "outputs": {"count": "{{ inputs.items | length }}"},
+    }
 
 
 def referring(length: int) -> dict[str, Any]:
     """Return a chain in which every node refers to the one before it, so that there is something to validate."""
     nodes: list[dict[str, Any]] = [{"id": "n0", "type": "transform", "config": {"value": {"text": "{{ inputs.text }}"}}}]
     nodes += [
-        {"id": f"n{n}", "type": "transform", "config": {"value": {"text": f"{{{{ nodes.n{n - 1}.text }}}} and {n}"}}} for n in range(1, length)
+        {"id": f"n{n}", "type": "transform", "config": {"value": {"text": f"{{{{ nodes.n{n - 1}.text }}}} and {n}"}}}
+        for n in range(1, length)
     ]
     return {**_spec("referring", nodes), "inputs": {"type": "object", "properties": {"text": {"type": "string"}}}}
 
 
 def _spec(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
-    edges = [{"from": a["id"], "to": b["id"]} for a, b in zip(nodes, nodes[1:], strict=False)]
+    edges = [{"from": a["id"], "to": b["id"]} for a, b in pairwise(nodes)]
     return {"spec_version": "1", "name": name, "start_node": nodes[0]["id"], "nodes": nodes, "edges": edges}

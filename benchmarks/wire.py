@@ -16,7 +16,7 @@ class Connection:
 
     async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         """Send a request and return status and body."""
-        reader, writer = await self.send(method, path, body)
+        reader, _ = await self.send(method, path, body)
         status, headers = await self.head(reader)
         return status, await reader.readexactly(int(headers.get("content-length", 0)))
 
@@ -27,7 +27,9 @@ class Connection:
             raise RuntimeError(f"{method} {path}: {status} {body[:500].decode()}")
         return orjson.loads(body)
 
-    async def send(self, method: str, path: str, body: bytes = b"", accept: str = "*/*") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def send(
+        self, method: str, path: str, body: bytes = b"", accept: str = "*/*"
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Send a request; the answer is the caller's to read."""
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**24)
@@ -39,7 +41,9 @@ class Connection:
     async def head(self, reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
         """Read status and headers of an answer."""
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        return int(lines[0].split()[1]), {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+        return int(lines[0].split()[1]), {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
+        }
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,14 +2,14 @@
 
 import http.client
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-
-from scripts.services.base import free_port
 
 
 class ServerProcess:
@@ -23,7 +23,7 @@ class ServerProcess:
 
     def __init__(self, data_dir: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = _quiet_port()
         self._settings = dict(settings or {}) | ({"DATABASE_URL": database_url} if database_url else {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,9 +54,11 @@ class ServerProcess:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         command = [Path(sys.executable).with_name("agentflow"), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         with self.log.open("ab") as output:
+            printed = output.tell()
             self._process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
         while time.monotonic() - begin < timeout_s and self._process.poll() is None:
-            if self._answers():
+            # The line in its own log tells it from another server that took the port.
+            if b"listens on" in self.log.read_bytes()[printed:] and self._answers():
                 return time.monotonic() - begin
             time.sleep(0.01)
         self.kill()
@@ -101,3 +103,12 @@ class ServerProcess:
         assert self._process is not None  # noqa: S101 - as above
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _quiet_port() -> int:
+    """Return a port that is free and below those that the system gives to clients, so that it stays free over restarts."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - any will do
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

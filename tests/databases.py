@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,14 +19,21 @@ POSTGRES = os.environ.get("AGENTFLOW_TEST_POSTGRES_URL", "postgresql://postgres@
 KINDS = ("sqlite", "postgresql")
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Give the URL of a PostgreSQL database of this test session's own."""
+@contextmanager
+def new_postgres() -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL database, and drop it at the end."""
     name = f"agentflow_{new_id().replace('-', '')}"
     with psycopg.connect(POSTGRES, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
         yield POSTGRES.rsplit("/", 1)[0] + f"/{name}"
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Give the URL of a PostgreSQL database of this test session's own."""
+    with new_postgres() as url:
+        yield url
 
 
 @pytest.fixture(params=KINDS)
