@@ -1,7 +1,7 @@
 # AgentFlow: every task of a developer, the same at the desk and in CI. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format docs bench fuzz clean
+.PHONY: help setup demo serve test check format docs bench fuzz crash clean
 
 BIN := .venv/bin
 # The stamp says that .venv holds exactly what uv.lock names; make repeats the set-up when one of these changed.
@@ -47,6 +47,9 @@ bench: $(READY)  ## Measure against the targets and the peers
 
 fuzz: $(READY)  ## 3,000 generated requests against the OpenAPI document
 	@AGENTFLOW_FUZZ_CASES=3000 $(BIN)/pytest tests/interfaces/rest/test_schemathesis.py $(ARGS)
+
+crash: $(READY)  ## kill -9 the server 100 times on each database with 20 runs in flight
+	@AGENTFLOW_CRASH_KILLS=100 $(BIN)/python -m scripts.services -- $(BIN)/pytest -s tests/acceptance/test_crash.py $(ARGS)
 
 clean:  ## Remove what the tasks made, the demo's data too
 	@rm -rf .venv .tools .agentflow .services .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
