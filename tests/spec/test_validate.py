@@ -145,12 +145,14 @@ def _steps(count, config):
 
 
 def test_a_thousand_nodes_validate_quickly():
-    """A chain of 1,000 nodes with templates that were never seen before takes at most 150 ms."""
+    """A chain of 1,000 nodes with new templates, every fourth more than a path, takes at most 150 ms."""
+
+    def template(index, mark):
+        name = f"nodes.n{index - 1}.t" if index else "inputs.q"
+        return f"{{{{ {name}{' | upper' if index % 4 == 0 else ''} }}}} {mark}"
 
     def seconds(mark):
-        document = _steps(
-            1_000, lambda index: {"value": {"t": f"{{{{ nodes.n{index - 1}.t | upper }}}} {mark}" if index else "{{ inputs.q }}"}}
-        )
+        document = _steps(1_000, lambda index: {"value": {"t": template(index, mark)}})
         gc.collect()
         before = time.process_time()
         assert validate(document, REGISTRY, Limits()).valid
