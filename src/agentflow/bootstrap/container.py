@@ -125,7 +125,7 @@ def _validator(registry: NodeRegistry, settings: Settings, secrets: EnvironmentS
     names = secrets.names()
 
     def check(document: Any) -> ValidationResult:
-        return validate(document, registry, settings, secrets=names)
+        return validate(document, registry, settings, secrets=names, variables=())
 
     return check
 

@@ -14,7 +14,7 @@ from agentflow.identity.auth import NodeTypesRead
 from agentflow.nodes.base import NodeType
 from agentflow.nodes.registry import NodeRegistry
 from agentflow.spec.effects import EffectClass
-from agentflow.spec.model import WorkflowSpec
+from agentflow.spec.schema import spec_json_schema
 
 router = slice_router("/api/v1", "node types")
 
@@ -70,7 +70,7 @@ async def list_node_types(request: Request, _subject: NodeTypesRead) -> Response
 async def get_node_type(
     request: Request,
     _subject: NodeTypesRead,
-    type: Annotated[str, Path(max_length=100, examples=["transform"])],  # noqa: A002 - the path's name
+    type: Annotated[str, Path(description="Name of the type.", max_length=100, examples=["transform"])],  # noqa: A002 - the path's name
 ) -> Response:
     """Return one node type."""
     registry: NodeRegistry = request.app.state.container.registry
@@ -81,11 +81,9 @@ async def get_node_type(
 
 
 @lru_cache(maxsize=1)
-def spec_schema() -> bytes:
-    """Return the JSON Schema (2020-12) of specifications, encoded."""
-    schema = WorkflowSpec.model_json_schema(by_alias=True)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:agentflow:spec:1"}
-    return encode({**head, **schema})
+def spec_schema(registry: NodeRegistry) -> bytes:
+    """Return the JSON Schema (2020-12) of specifications with the configs of these node types, encoded."""
+    return encode(spec_json_schema(registry))
 
 
 @router.get(
@@ -95,6 +93,6 @@ def spec_schema() -> bytes:
     response_class=Response,
     responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}, "example": {"type": "object"}}}}},
 )
-async def get_spec_schema(_subject: NodeTypesRead) -> Response:
+async def get_spec_schema(request: Request, _subject: NodeTypesRead) -> Response:
     """Return the JSON Schema (2020-12) of specifications: what editors complete and check with."""
-    return Response(spec_schema(), media_type="application/schema+json")
+    return Response(spec_schema(request.app.state.container.registry), media_type="application/schema+json")
