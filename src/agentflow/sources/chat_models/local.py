@@ -71,10 +71,12 @@ def _load(weights: Path) -> _Engine:
 
     cores = os.cpu_count() or 1
     slots = max(2, min(4, cores))
+    # Its threads wait for one another by spinning: with as many as cores, any other work makes it ten times slower (measured, 2 cores).
+    threads = max(1, min(4, cores // 2))
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
     params.n_parallel, params.n_ctx = slots, slots * CONTEXT_TOKENS
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = cores
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.verbosity = -1
     # The library opens a loopback listener that we do not use: no page, and nobody knows its key.
     params.api_keys, params.ui, params.n_threads_http = [secrets.token_hex(32)], False, 1
