@@ -1,0 +1,1 @@
+"""An AgentFlow node type that tells how a text sounds."""
