@@ -3,6 +3,7 @@
 from benchmarks.report import Figure
 from benchmarks.setting import apart, load, postgres, server, store
 from benchmarks.specs import chain
+from scripts.server_process import ServerProcess
 
 FACTOR = 6
 
@@ -21,8 +22,8 @@ def measure() -> list[Figure]:
     return [*figures, Figure("  LangGraph + AsyncPostgresSaver, for comparison", rival, "runs/s")]
 
 
-def _figures(name: str, process, raw: float, bare: float) -> list[Figure]:
-    workflow, effects = store(process, chain(10)), store(process, chain(10, "delay"))
+def _figures(name: str, process: ServerProcess, raw: float, bare: float) -> list[Figure]:
+    workflow, effects = store(process, chain(10)), store(process, chain(10, "keyed"))
     load(process, workflow, seconds=1.5)
     ours = load(process, workflow, seconds=5)["per_s"]
     apart_steps = load(process, effects, seconds=4)["per_s"]
@@ -31,7 +32,7 @@ def _figures(name: str, process, raw: float, bare: float) -> list[Figure]:
         Figure(f"10-node chain, {name}", ours, "runs/s", target, ours >= FACTOR * raw, raw, "LangGraph + AsyncSqliteSaver"),
         Figure(f"10-node chain, {name}", ours, "runs/s", "≥ 1 x", ours >= bare, bare, "LangGraph, no persistence"),
         Figure(
-            f"10 nodes that cannot be fused, {name}",
+            f"10 nodes with effects, {name}",
             apart_steps,
             "runs/s",
             target,

@@ -4,11 +4,10 @@ from itertools import pairwise
 from typing import Any
 
 
-def chain(length: int, kind: str = "transform") -> dict[str, Any]:
-    """Return a chain of nodes that do next to nothing: ``transform`` or ``delay`` (of no time)."""
-    configs: dict[str, dict[str, Any]] = {"transform": {"value": {"n": 1}}, "delay": {"seconds": 0}}
-    nodes = [{"id": f"n{n}", "type": kind, "config": configs[kind]} for n in range(length)]
-    return _spec("chain", nodes)
+def chain(length: int, effect: str = "pure") -> dict[str, Any]:
+    """Return a chain of nodes that do nothing; declared ``keyed`` they cannot share a step, and each is recorded before it runs."""
+    node = {"type": "transform", "effect": effect, "config": {"value": {"n": 1}}}
+    return _spec("chain", [{"id": f"n{n}", **node} for n in range(length)])
 
 
 def waiting(length: int, seconds: float) -> dict[str, Any]:
