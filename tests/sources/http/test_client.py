@@ -136,7 +136,9 @@ async def test_the_environment_is_not_read(server, client, monkeypatch) -> None:
     assert (await client.request("GET", server.url())).status == 200
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"hello"), zlib.compress(b"hello"), zlib.compress(b"hello")[2:-4]], ids=["gzip", "zlib", "deflate"])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"hello"), zlib.compress(b"hello"), zlib.compress(b"hello")[2:-4]], ids=["gzip", "zlib", "deflate"]
+)
 async def test_compressed_bodies_are_unpacked(server, client, packed: bytes) -> None:
     """Gzip, deflate, and deflate as some servers wrongly send it."""
     encoding = "gzip" if packed[:2] == b"\x1f\x8b" else "deflate"

@@ -108,7 +108,11 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _binary(body: bytes, header: str) -> dict[str, Any]:
-    return {"content_type": header or "application/octet-stream", "size": len(body), "data": b64encode(body).decode()}
+    return {
+        "content_type": header if header and header.isprintable() else "application/octet-stream",
+        "size": len(body),
+        "data": b64encode(body).decode(),
+    }
 
 
 def _content_type(header: str) -> tuple[str, str]:

@@ -19,24 +19,24 @@ class BearerAuth(_Auth):
     """A token in the header ``Authorization``."""
 
     type: Literal["bearer"]
-    token: str = Field(min_length=1)
+    token: str = Field(min_length=1, description="The token.", examples=["{{ secrets.SHOP_TOKEN }}"])
 
 
 class BasicAuth(_Auth):
     """A user name and password in the header ``Authorization``."""
 
     type: Literal["basic"]
-    username: str
-    password: str
+    username: str = Field(description="The user name.", examples=["robot"])
+    password: str = Field(description="The password.", examples=["{{ secrets.SHOP_PASSWORD }}"])
 
 
 class ApiKeyAuth(_Auth):
     """A key in a header or query parameter of its own."""
 
     type: Literal["api_key"]
-    name: str = Field(default="X-API-Key", min_length=1)
-    value: str = Field(min_length=1)
-    in_: Literal["header", "query"] = Field(default="header", alias="in")
+    name: str = Field(default="X-API-Key", min_length=1, description="Name of the header or parameter.", examples=["X-API-Key"])
+    value: str = Field(min_length=1, description="The key.", examples=["{{ secrets.SHOP_KEY }}"])
+    in_: Literal["header", "query"] = Field(default="header", alias="in", description="Where the key goes.", examples=["header"])
 
 
 class HttpSource(BaseModel):
@@ -44,9 +44,17 @@ class HttpSource(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: str = Field(min_length=1)
-    headers: dict[str, str] = Field(default_factory=dict)
-    auth: Annotated[BearerAuth | BasicAuth | ApiKeyAuth, Field(discriminator="type")] | None = None
+    base_url: str = Field(
+        min_length=1, description="Where all URLs of the source begin; nodes cannot leave it.", examples=["https://api.example.com/v1"]
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Headers of every request.", examples=[{"accept": "application/json"}]
+    )
+    auth: Annotated[BearerAuth | BasicAuth | ApiKeyAuth, Field(discriminator="type")] | None = Field(
+        default=None,
+        description="`bearer` with `token`, `basic` with `username` and `password`, or `api_key` with `value`, `name` and `in`.",
+        examples=[{"type": "bearer", "token": "{{ secrets.SHOP_TOKEN }}"}],
+    )
 
 
 @dataclass(frozen=True, slots=True)
