@@ -25,6 +25,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Body(Wire):
+    """Base of JSON bodies: values must have their type, nothing is converted."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class Collection(Wire):
     """A collection of documents."""
 
@@ -39,7 +45,7 @@ class Collection(Wire):
     updated_at: datetime = Field(description="When its documents last changed.")
 
 
-class CollectionCreate(Wire):
+class CollectionCreate(Body):
     """What creates a collection."""
 
     name: str = Field(pattern=NAME, description="Unique name: letters, digits, - and _.", examples=["papers"])
@@ -64,7 +70,7 @@ class Document(Wire):
     updated_at: datetime = Field(description="When it last changed.")
 
 
-class DocumentInput(Wire):
+class DocumentInput(Body):
     """A document to add; one with the same id is replaced."""
 
     id: str | None = Field(
@@ -85,7 +91,7 @@ class DocumentInput(Wire):
         return checked_metadata(value)
 
 
-class DocumentsAdd(Wire):
+class DocumentsAdd(Body):
     """Documents to add."""
 
     documents: list[DocumentInput] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The documents.")
@@ -137,7 +143,7 @@ class DocumentsAdded(Wire):
     items: list[Document] = Field(description="In the order in which they were sent.")
 
 
-class SearchRequest(Wire):
+class SearchRequest(Body):
     """What to look for."""
 
     query: Annotated[str, Field(min_length=1, max_length=20_000)] | list[float] = Field(
