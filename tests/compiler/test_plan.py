@@ -4,8 +4,9 @@ import pytest
 
 from agentflow.compiler import marks
 from agentflow.compiler.build import build_plan
-from agentflow.compiler.graph import build_graph, is_single
+from agentflow.compiler.graph import build_graph
 from agentflow.compiler.plan import Plan
+from agentflow.compiler.steps import is_single
 from agentflow.errors import InvalidSpec
 from agentflow.nodes.builtin import builtin_registry
 from agentflow.nodes.registry import NodeRegistry

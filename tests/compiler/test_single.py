@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentflow.compiler.engine import Outcome, Scope
-from agentflow.compiler.graph import ENGINE, compiled, run_single
+from agentflow.compiler.graph import ENGINE, compiled
 from agentflow.compiler.plan import PlanNode
+from agentflow.compiler.steps import run_single
 from tests.compiler.test_plan import plan_of
 from tests.runtime.support import spec_of, transform
 
@@ -45,7 +46,7 @@ def test_a_chain_is_driven_alike_with_and_without_pregel(length: int, fail_at: i
 
     async def both() -> tuple[str, str]:
         pregel = compiled(plan).ainvoke({}, {"configurable": {ENGINE: within}})
-        return await _outcome(run_single(plan, alone)), await _outcome(pregel)
+        return await _outcome(run_single(plan, alone, alone.root)), await _outcome(pregel)
 
     first, second = asyncio.run(both())
     assert first == second

@@ -13,8 +13,8 @@ from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 from agentflow.nodes.context import DatabaseSource, HttpClient, Knowledge, ModelGateway, ResolvedSource
 from agentflow.nodes.registry import NodeRegistry
-from agentflow.runtime.checkpoints.saver import AgentFlowSaver
 from agentflow.runtime.dispatch.inline import InlineDispatcher
+from agentflow.runtime.execution.driver import Driver
 from agentflow.runtime.execution.executor import Executor
 from agentflow.runtime.execution.plans import PlanCache
 from agentflow.runtime.execution.ports import Ports, Secrets
@@ -71,7 +71,7 @@ async def open_runtime(outside: Outside) -> AsyncIterator[RunService]:
     plans = PlanCache(database, outside.registry, outside.renderer, settings.compiled_cache_size)
     presence = _presence(settings, database)
     leases = Leases(database, outside.clock, presence, new_id(), settings.lease_s)
-    dispatcher = InlineDispatcher(Executor(ports, plans, AgentFlowSaver(database, committer)), settings.max_concurrent_runs)
+    dispatcher = InlineDispatcher(Executor(ports, plans, Driver(database, committer, settings.max_run_steps)), settings.max_concurrent_runs)
     recovery = Recovery(leases, dispatcher, settings)
     await presence.announce(leases.owner)
     committer.start()

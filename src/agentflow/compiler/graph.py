@@ -7,7 +7,7 @@ one collects.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, TypedDict
 from weakref import WeakKeyDictionary
 
@@ -19,8 +19,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Send
 
 from agentflow.compiler import marks as m
-from agentflow.compiler.engine import Engine, Outcome, Scope
+from agentflow.compiler.engine import Engine, Scope
 from agentflow.compiler.plan import Plan, PlanNode, Unit
+from agentflow.compiler.steps import Advance, View, finish, loop_channel, mark_channel, run_chain, skip_chain
 from agentflow.spec.model import END
 
 ENGINE = "agentflow_engine"
@@ -35,7 +36,7 @@ Step = Callable[[dict[str, Any], RunnableConfig], Awaitable[Any]]
 
 def build_graph(plan: Plan) -> "StateGraph[Any, Any, Any, Any]":
     """Return the graph of ``plan``, not yet compiled."""
-    channels = [_mark_channel(node_id) for node_id in plan.nodes] + [_loop_channel(edge) for edge in plan.loops]
+    channels = [mark_channel(node_id) for node_id in plan.nodes] + [loop_channel(edge) for edge in plan.loops]
     schema = _schema("RunState", channels)
     graph: Any = StateGraph(schema)
     for unit in plan.units:
@@ -68,29 +69,12 @@ def with_saver(
     return graph.copy({"checkpointer": saver})
 
 
-def is_single(plan: Plan) -> bool:
-    """Tell whether a plan is one chain of pure nodes: no branch, join, loop or map, so nothing for Pregel to decide or remember."""
-    return len(plan.units) == 1 and not plan.loops and plan.units[0].nodes[0].body is None
-
-
-async def run_single(plan: Plan, engine: Engine) -> None:
-    """Run a plan that ``is_single`` as its only graph node would, without the graph around it.
-
-    A recovery begins at the first node again; the engine remembers those that have run.
-    """
-    await _run_chain(plan, plan.units[0], _View({}), engine, engine.root)
-
-
 async def run_body(plan: Plan, engine: Engine, scope: Scope, max_steps: int) -> None:
     """Run the body of a map for one item. It saves nothing: the journal remembers its nodes.
 
     The task and the variable keep LangGraph from taking it for a subgraph of the step that it is called in.
     """
     config: Any = {"configurable": {ENGINE: engine, SCOPE: scope}, "recursion_limit": max_steps}
-
-    if is_single(plan):
-        await _run_chain(plan, plan.units[0], _View({}), engine, scope)
-        return
 
     async def apart() -> None:
         var_child_runnable_config.set(None)
@@ -108,15 +92,6 @@ def _schema(name: str, channels: list[str]) -> Any:
     return make(name, dict.fromkeys(channels, Any))
 
 
-def _mark_channel(node_id: str) -> str:
-    # A channel must not be called like a graph node.
-    return "@" + node_id
-
-
-def _loop_channel(edge: int) -> str:
-    return f"loop:{edge}"
-
-
 def _reads(plan: Plan, unit: Unit) -> Any:
     """Return the part of the state that the step of ``unit`` looks at, so that a step's cost does not grow with the graph."""
     looked_at: dict[str, None] = {}
@@ -127,25 +102,8 @@ def _reads(plan: Plan, unit: Unit) -> Any:
         looked_at.update(dict.fromkeys(edge.target for edge in node.outgoing if edge.target != END))
         for loop in plan.loops_by_source.get(node.id, ()):
             looked_at.update(dict.fromkeys((*loop.body, *loop.exits)))
-    channels = [_mark_channel(node_id) for node_id in looked_at] + [_loop_channel(edge) for edge in plan.loops]
+    channels = [mark_channel(node_id) for node_id in looked_at] + [loop_channel(edge) for edge in plan.loops]
     return _schema("Reads", channels)
-
-
-class _View:
-    """The marks that one step sees, and what it changes."""
-
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        self._state = state
-        self.marks: dict[str, m.Mark | None] = {key[1:]: value for key, value in state.items() if key[0] == "@"}
-        self._before = dict(self.marks)
-        self.loops = {int(key[5:]): value for key, value in state.items() if key[0] != "@"}
-        self._loops_before = dict(self.loops)
-
-    def update(self) -> dict[str, Any]:
-        """Return what changed, by channel."""
-        changed: dict[str, Any] = {_mark_channel(k): v for k, v in self.marks.items() if v is not self._before.get(k)}
-        changed.update({_loop_channel(k): v for k, v in self.loops.items() if v != self._loops_before.get(k)})
-        return changed
 
 
 def _engine(config: RunnableConfig) -> tuple[Engine, Scope]:
@@ -154,39 +112,28 @@ def _engine(config: RunnableConfig) -> tuple[Engine, Scope]:
     return engine, configurable.get(SCOPE) or engine.root
 
 
+def _command(advance: Advance) -> "Command[Any]":
+    return Command(update=advance.update, goto=advance.reach)
+
+
 def _unit_step(plan: Plan, unit: Unit) -> Step:
     head = unit.nodes[0]
 
     async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
         engine, scope = _engine(config)
-        view = _View(state)
+        view = View(state)
         verdict = m.decide(head, view.marks)
         if verdict is m.Verdict.WAIT:
             return None
-        at = m.iteration(view.marks.get(head.id))
         if verdict is m.Verdict.SKIP:
-            return _skip_chain(plan, unit, view, engine, scope)
+            return _command(skip_chain(plan, unit, view, engine, scope))
         if head.body is not None:
+            at = view.at(head)
             lanes = await engine.open_map(head, at, scope)
             return Command(goto=[Send(head.id + LANE, {"iteration": at})] * lanes or [head.id + COLLECT])
-        return await _run_chain(plan, unit, view, engine, scope)
+        return _command(await run_chain(plan, unit, view, engine, scope))
 
     return step
-
-
-async def _run_chain(plan: Plan, unit: Unit, view: _View, engine: Engine, scope: Scope) -> Any:
-    for node in unit.nodes:
-        outcome = await engine.run(node, m.iteration(view.marks.get(node.id)), scope, view.loops)
-        _mark(node, outcome, view)
-    return _finish(plan, unit.nodes[-1], outcome, view)
-
-
-def _skip_chain(plan: Plan, unit: Unit, view: _View, engine: Engine, scope: Scope) -> Any:
-    for node in unit.nodes:
-        at = m.iteration(view.marks.get(node.id))
-        engine.skip(node, at, scope)
-        view.marks[node.id] = [m.SKIPPED, at, []]
-    return Command(update=view.update(), goto=m.onward(plan, unit.nodes[-1].id, view.marks))
 
 
 def _lane_step(node: PlanNode) -> Step:
@@ -200,23 +147,9 @@ def _lane_step(node: PlanNode) -> Step:
 def _collect_step(plan: Plan, node: PlanNode) -> Step:
     async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
         engine, scope = _engine(config)
-        view = _View(state)
-        outcome = await engine.close_map(node, m.iteration(view.marks.get(node.id)), scope, view.loops)
-        _mark(node, outcome, view)
-        return _finish(plan, node, outcome, view)
+        view = View(state)
+        outcome = await engine.close_map(node, view.at(node), scope, view.loops)
+        view.mark(node, outcome)
+        return _command(finish(plan, node, outcome, view))
 
     return step
-
-
-def _mark(node: PlanNode, outcome: Outcome, view: _View) -> None:
-    view.marks[node.id] = [outcome.status, m.iteration(view.marks.get(node.id)), list(outcome.taken)]
-
-
-def _finish(plan: Plan, node: PlanNode, outcome: Outcome, view: _View) -> Any:
-    if outcome.loop is None:
-        return Command(update=view.update(), goto=m.onward(plan, node.id, view.marks))
-    loop = plan.loops[outcome.loop]
-    view.loops[loop.edge] = view.loops.get(loop.edge, 0) + 1
-    view.loops.update(dict.fromkeys(loop.inner, 0))
-    m.go_round(loop, view.marks)
-    return Command(update=view.update(), goto=[loop.target])

@@ -18,6 +18,7 @@ from agentflow.errors import Unavailable
 from agentflow.identity.owner import check_bind
 from agentflow.infra.observability.logging import configure_logging
 from agentflow.interfaces.rest.app import create_app
+from agentflow.runtime.execution.driver import warm_up
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             timeout_graceful_shutdown=CLOSING_S,
         )
         await _announce(container, listener)
+        asyncio.get_running_loop().run_in_executor(None, warm_up)
         await _Server(config, app).serve(sockets=[listener])
         log.info("stopping", waits_for_runs_s=settings.shutdown_grace_s)
 

@@ -1,7 +1,6 @@
 """Drives one run from where it stands to its end."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,14 +11,13 @@ from agentflow.compiler.plan import Plan
 from agentflow.errors import AgentFlowError, InvalidSpec
 from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
-from agentflow.runtime.checkpoints.saver import AgentFlowSaver
-from agentflow.runtime.execution.driver import drive
+from agentflow.runtime.execution.driver import Driver
 from agentflow.runtime.execution.failures import NeedsAttention, RunFailed, run_error
 from agentflow.runtime.execution.node_runner import NodeRunner
 from agentflow.runtime.execution.plans import PlanCache
 from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.journal.writer import RunJournal
-from agentflow.runtime.records.records import NodeRecord, RunRecord
+from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import RunMemory, load_memory
 from agentflow.runtime.states import EventType, RunStatus
 from agentflow.spec.expressions import ExpressionError
@@ -68,10 +66,10 @@ _EVENTS = {
 class Executor:
     """Drives runs, each in a task of its own."""
 
-    def __init__(self, ports: Ports, plans: PlanCache, saver: AgentFlowSaver) -> None:
+    def __init__(self, ports: Ports, plans: PlanCache, driver: Driver) -> None:
         self._ports = ports
         self._plans = plans
-        self._saver = saver
+        self._driver = driver
 
     async def drive(self, doing: Drive) -> None:
         """Take a run to its end; returns with the run terminal and durable, released, or lost to another owner."""
@@ -85,7 +83,7 @@ class Executor:
                 raise RunFailed(_too_many_attempts(run.attempts - 1))
             plan = await self._plans.of_run(run)
             runner = NodeRunner(run, plan, _subject(run), journal, self._ports, memory.nodes)
-            await self._graph(doing, plan, runner, journal, memory.nodes)
+            await self._graph(doing, plan, runner, journal)
             run.outputs = _outputs(plan, runner)
             run.status = RunStatus.SUCCEEDED
         except RunFailed as error:
@@ -109,13 +107,10 @@ class Executor:
             run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))
         doing.settled = await self._finish(run, runner, journal)
 
-    async def _graph(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal, nodes: Sequence[NodeRecord]) -> None:
+    async def _graph(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal) -> None:
         """Run the graph in a task of its own, so that stopping the run stops the graph and nothing else."""
         run, loop = doing.run, asyncio.get_running_loop()
-        saver = self._saver.for_run(run.tenant_id, journal.add)
-        resume = not doing.fresh and await saver.has_checkpoint(run.id)
-        steps = self._ports.settings.max_run_steps
-        doing.graph = loop.create_task(drive(plan, runner, saver, run.id, resume=resume, max_steps=steps))
+        doing.graph = loop.create_task(self._driver.drive(plan, runner, run.tenant_id, run.id, journal.add, fresh=doing.fresh))
         journal.on_broken = doing.graph
         left = (run.deadline_at - self._ports.clock.now()).total_seconds()
         timer = loop.call_later(max(left, 0), doing.ask, Stop.TIMEOUT)

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from agentflow.compiler.engine import Scope
-from agentflow.compiler.graph import run_body
 from agentflow.compiler.plan import MapBody, PlanNode
+from agentflow.compiler.steps import is_single, run_single
 from agentflow.errors import NodeError
 from agentflow.nodes.base import NodeConfig
 from agentflow.runtime.execution.failures import RunFailed
@@ -76,7 +76,7 @@ class MapWork:
             await runner.run(self._body.single, self.record.iteration, scope, {})
             return runner.last_output.pop(scope.prefix, None)
         scope = Scope(f"{key}@{self.record.iteration}/" if self.record.iteration else key + "/", names)
-        await run_body(self._body.plan, runner, scope, self._ports.settings.max_run_steps)
+        await self._drive(scope, runner)
         last = runner.last_output.pop(scope.prefix, None)
         if self._body.output is None:
             return last
@@ -86,6 +86,14 @@ class MapWork:
             raise RunFailed(
                 {"code": "EXPRESSION", "message": str(error), "node_id": key, "attempt": None, "hint": None, "details": {}}
             ) from error
+
+    async def _drive(self, scope: Scope, runner: "NodeRunner") -> None:
+        if is_single(self._body.plan):
+            await run_single(self._body.plan, runner, scope)
+            return
+        from agentflow.compiler.graph import run_body
+
+        await run_body(self._body.plan, runner, scope, self._ports.settings.max_run_steps)
 
     def collect(self) -> Any:
         """Return the map's output: results in the order of the items."""
