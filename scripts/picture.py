@@ -1,10 +1,9 @@
-"""Runs a command on a pseudo-terminal and writes what it shows as an SVG: ``python -m scripts.picture FILE COMMAND …``."""
+"""Runs a command on a pseudo-terminal and writes what it shows as an SVG: ``python -m scripts.picture FILE TITLE COMMAND …``."""
 
 import io
 import os
 import pty
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -33,10 +32,10 @@ def record(command: list[str]) -> str:
 
 def main(arguments: list[str]) -> None:
     """Write the picture."""
-    target, *command = arguments
+    target, title, *command = arguments
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text.from_ansi(record(command)))
-    console.save_svg(target, title=" ".join(Path(word).name for word in command))
+    console.save_svg(target, title=title)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from agentflow.config.limits import Limits
+from agentflow.llm.providers import PROVIDERS
 from agentflow.nodes.builtin import builtin_registry
-from agentflow.spec.model import Node
+from agentflow.spec.model import Node, Source
 from agentflow.spec.validate import validate
 from tests.docs.blocks import ROOT, blocks
 
@@ -20,6 +21,9 @@ def test_json_in_the_documentation_is_valid(block):
     if "nodes" in value:
         result = validate(value, REGISTRY, Limits()).to_json()
         assert (result["errors"], result["warnings"]) == ([], [])
+    elif "kind" in value:
+        source = Source.model_validate(value)
+        PROVIDERS[source.config["provider"]].config_model.model_validate(source.config)
     elif "type" in value:
         node = Node.model_validate(value)
         assert REGISTRY.find(node.type).check_config(node.config) == ()
