@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from agentflow.bootstrap.runtime import Outside, open_runtime
+from agentflow.bootstrap.tables import METADATA
 from agentflow.config.settings import Settings
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
@@ -74,7 +75,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     async with AsyncExitStack() as stack:
         database = Database(settings.database, pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
-        await migrate.upgrade(database)
+        await migrate.prepare(database, METADATA)
         clock = SystemClock()
         credentials = Credentials(database, clock)
         owners = OwnerService(database, credentials, clock, settings.data_dir)

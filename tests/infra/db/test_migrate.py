@@ -1,5 +1,6 @@
 """Migrations: up, down and up again on both databases, and no difference to the models."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,46 @@ async def test_the_migrations_make_what_the_models_say(empty_url: str):
     async with database.connection() as connection:
         assert await connection.run_sync(drift) == []
     await database.close()
+
+
+SCHEMA = {
+    "sqlite": ["SELECT type, name, sql FROM sqlite_master"],
+    "postgresql": [
+        "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns WHERE table_schema = 'public'",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
+    ],
+}
+
+
+async def schema(database: Database) -> list[tuple[str, ...]]:
+    """Return what the database itself says about its tables, whatever the spacing and the order of constraints."""
+    found = []
+    async with database.connection() as connection:
+        for query in SCHEMA[connection.dialect.name]:
+            found += (await connection.execute(text(query))).all()
+    return sorted(tuple(" ".join(sorted(str(part).replace(",", " ").split())) for part in row) for row in found)
+
+
+async def test_an_empty_database_gets_the_schema_that_migrations_make(empty_url: str):
+    """A start on nothing creates tables, keys and indexes exactly as the migrations do, and says so."""
+    database = Database(empty_url)
+    await migrate.prepare(database, METADATA)
+    assert await migrate.current(database) == migrate.HEAD
+    created = await schema(database)
+    await migrate.downgrade(database, "base")
+    await migrate.prepare(database, METADATA)
+    assert await schema(database) == created
+    await database.close()
+
+
+async def test_many_processes_may_start_on_nothing_at_once(empty_url: str):
+    """One creates the tables, the others find them."""
+    databases = [Database(empty_url, pool_size=1) for _ in range(4)]
+    await asyncio.gather(*(migrate.prepare(database, METADATA) for database in databases))
+    assert [await migrate.current(database) for database in databases] == [migrate.HEAD] * 4
+    for database in databases:
+        await database.close()
 
 
 async def test_a_database_of_a_newer_version_is_refused_untouched(empty_url: str):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.db.engine import Database
@@ -49,6 +49,37 @@ async def upgrade(database: Database, revision: str = "head") -> None:
     await _migrate(database, work)
 
 
+async def prepare(database: Database, metadata: MetaData) -> None:
+    """Bring the database of a starting process to the schema: migrate it, or give an empty one its tables straight from the code.
+
+    Tests hold that both ways end in the same schema; the second does without importing Alembic.
+
+    Raises:
+        MigrationFailed: as ``upgrade``.
+    """
+    found = await current(database)
+    if found == HEAD:
+        return
+    if found is None:
+        async with database.connection() as connection:
+            if await connection.run_sync(_create, metadata):
+                return
+    await upgrade(database)
+
+
+def _create(connection: Connection, metadata: MetaData) -> bool:
+    """Create every table in an empty database; return whether it was empty."""
+    _lock(connection)
+    if inspect(connection).get_table_names():
+        return False
+    metadata.create_all(connection, checkfirst=False)
+    version = Table("alembic_version", MetaData(), Column("version_num", String(32), nullable=False))
+    version.append_constraint(PrimaryKeyConstraint("version_num", name="alembic_version_pkc"))
+    version.create(connection)
+    connection.execute(version.insert().values(version_num=HEAD))
+    return True
+
+
 async def downgrade(database: Database, revision: str) -> None:
     """Migrate down to ``revision`` (``base`` for an empty database).
 
@@ -68,8 +99,7 @@ async def _migrate(database: Database, work: "Callable[[Config], None]") -> None
     from alembic.util import CommandError
 
     def locked(connection: Connection) -> None:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        _lock(connection)
         work(configuration(connection))
 
     try:
@@ -80,6 +110,11 @@ async def _migrate(database: Database, work: "Callable[[Config], None]") -> None
             f"The database cannot be migrated: {error}.",
             hint="A database of a newer version needs that version; `agentflow migrate` shows where it stands.",
         ) from error
+
+
+def _lock(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def _revision(connection: Connection) -> str | None:
