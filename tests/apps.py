@@ -56,17 +56,23 @@ def settings(tmp_path: Path, migrated_file: Path) -> Settings:
     return Settings(data_dir=data_dir)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def settings_on_both(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Settings]:
-    """Give settings on SQLite and on PostgreSQL; a package that wants both calls this ``settings`` in its ``conftest``."""
-    if request.param == "sqlite":
-        yield settings
-        return
-    template, name = request.getfixturevalue("migrated_postgres"), f"agentflow_{new_id().replace('-', '')}"
+@pytest.fixture
+def settings_on_postgres(settings: Settings, migrated_postgres: str) -> Iterator[Settings]:
+    """Give settings on a PostgreSQL database of the test's own."""
+    name = f"agentflow_{new_id().replace('-', '')}"
     with psycopg.connect(POSTGRES, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
         yield settings.model_copy(update={"database_url": POSTGRES.rsplit("/", 1)[0] + f"/{name}"})
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings_on_both(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Give settings on SQLite and on PostgreSQL; a package that wants both calls this ``settings`` in its ``conftest``."""
+    if request.param == "sqlite":
+        return settings
+    on_postgres: Settings = request.getfixturevalue("settings_on_postgres")
+    return on_postgres
 
 
 @pytest.fixture

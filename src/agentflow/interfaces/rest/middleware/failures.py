@@ -3,13 +3,14 @@
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentflow.interfaces.rest.problems import internal_error
+from agentflow.infra.db.failures import as_unavailable
+from agentflow.interfaces.rest.problems import internal_error, problem_of
 
 log = structlog.get_logger(__name__)
 
 
 class Failures:
-    """Answers 500 for an exception that nothing else translated."""
+    """Answers 503 when the database is down, 500 for any other exception that nothing translated."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,8 +29,13 @@ class Failures:
 
         try:
             await self._app(scope, receive, answer)
-        except Exception:
-            log.exception("request failed", method=scope["method"], path=scope["path"])
+        except Exception as error:
+            unavailable = as_unavailable(error)
+            if unavailable is None:
+                log.exception("request failed", method=scope["method"], path=scope["path"])
+            else:
+                log.error("database unavailable", method=scope["method"], path=scope["path"], error=str(error))
             if has_begun:
                 raise  # the server cuts the connection: half an answer must not look whole
-            await internal_error(scope)(scope, receive, send)
+            answer_for = internal_error(scope) if unavailable is None else problem_of(unavailable, scope)
+            await answer_for(scope, receive, send)

@@ -1,0 +1,53 @@
+"""Telling a database that is down or full from a fault of ours."""
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from agentflow.errors import Unavailable
+
+RETRY_AFTER_S = 2.0
+
+_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+_SQLSTATE_CLASSES = ("08", "53", "55", "57")
+"""Connection exceptions, insufficient resources, not in the needed state, operator intervention (a server that stops or starts)."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The control database does not answer, is full, or has no free connection."""
+
+    code, title = "DATABASE_UNAVAILABLE", "Database unavailable"
+
+
+def as_unavailable(error: BaseException) -> DatabaseUnavailable | None:
+    """Return the error to show when ``error`` says that the database cannot serve now, or None when it is something else."""
+    if not _is_down(error):
+        return None
+    return DatabaseUnavailable(
+        "The database cannot serve this request now.",
+        hint="Try again; GET /health/ready shows when it answers.",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def _is_down(error: BaseException) -> bool:
+    if isinstance(error, PoolTimeout | ConnectionError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in _SQLITE  # the upper bits say more about the same cause
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_SQLSTATE_CLASSES)
