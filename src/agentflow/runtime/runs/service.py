@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from agentflow.errors import NodeError, NotFound
+from agentflow.errors import InvalidSpec, NodeError, NotFound
 from agentflow.identity.subject import Subject
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.kit.ids import new_id
@@ -170,9 +170,17 @@ class RunService:
             RunNotFound: the tenant has no such run.
         """
         run = await get_run(self._ports.database, subject, run_id)
-        plan = await self._plans.of_run(run)
-        static = {node.id: node.node.config for node in plan.nodes.values() if node.static_config is not None}
+        static = await self._static_inputs(run)
         return [to_node_run(record, static.get(record.key)) for record in await list_node_runs(self._ports.database, run)]
+
+    async def _static_inputs(self, run: RunRecord) -> Mapping[str, Any]:
+        """Return the configs in which nothing rendered, by node: they are not stored with each run."""
+        try:
+            plan = await self._plans.of_run(run)
+        except InvalidSpec:
+            # A node type of the run is no longer installed; its history stays readable.
+            return {}
+        return {node.id: node.node.config for node in plan.nodes.values() if node.static_config is not None}
 
     async def events(self, subject: Subject, run_id: str, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Return up to ``limit`` stored events behind ``after``, in order.
