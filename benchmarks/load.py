@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--count", type=int, help="stop after so many runs, whatever the time")
+    parser.add_argument("--ramp", type=float, default=0.0, help="seconds over which the clients begin, so that they are not in step")
     print(json.dumps(uvloop.run(measure(parser.parse_args()))))
 
 
@@ -32,8 +33,9 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     left = options.count or 10**9
     begin = loop.time()
 
-    async def client() -> None:
+    async def client(number: int) -> None:
         nonlocal left
+        await asyncio.sleep(options.ramp * number / options.concurrency)
         connection = Connection(options.port, options.key)
         while left > 0 and loop.time() - begin < options.seconds:
             left -= 1
@@ -44,7 +46,7 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
             latencies.append(time.perf_counter() - started)
         connection.close()
 
-    await asyncio.gather(*[client() for _ in range(options.concurrency)])
+    await asyncio.gather(*[client(number) for number in range(options.concurrency)])
     wall = loop.time() - begin
     latencies.sort()
     return {"runs": len(latencies), "wall_s": wall, "per_s": len(latencies) / wall, "median_s": latencies[len(latencies) // 2]}

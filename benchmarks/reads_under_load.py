@@ -35,7 +35,9 @@ def measure() -> list[Figure]:
 
 
 def _read_beside(process: ServerProcess, run: str, workflow: str, *, concurrency: int) -> dict[str, float]:
-    under = threading.Thread(target=load, args=(process, workflow), kwargs={"seconds": SECONDS + 2, "concurrency": concurrency})
+    under = threading.Thread(
+        target=load, args=(process, workflow), kwargs={"seconds": SECONDS + 2, "concurrency": concurrency, "ramp": 0.6}
+    )
     under.start()
     found = apart("reads_under_load", process.port, process.key, run, SECONDS)
     under.join()
@@ -45,7 +47,7 @@ def _read_beside(process: ServerProcess, run: str, workflow: str, *, concurrency
 async def read(port: int, key: str, run: str, seconds: float) -> dict[str, float]:
     """Read up to a hundred times a second."""
     connection, times, begin = Connection(port, key), list[float](), time.monotonic()
-    await asyncio.sleep(1)
+    await asyncio.sleep(1.5)
     while time.monotonic() - begin < seconds:
         started = time.perf_counter()
         await connection.json("GET", f"/api/v1/runs/{run}")
