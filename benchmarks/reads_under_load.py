@@ -25,6 +25,7 @@ def measure() -> list[Figure]:
     with server() as process:
         busy, waits = store(process, chain(10)), store(process, waiting(10, 0.05))
         run = call(process, "POST", f"/api/v1/workflows/{busy}/execute?wait=10", {"inputs": {}})["id"]
+        load(process, waits, seconds=2, concurrency=50)
         beside = _read_beside(process, run, waits, concurrency=100)
         saturated = _read_beside(process, run, busy, concurrency=32)
     return [

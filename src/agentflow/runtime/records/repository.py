@@ -77,8 +77,7 @@ async def find_run(database: Database, subject: Subject, run_id: str) -> RunReco
     """Return a run of the subject's tenant, or None."""
     if not is_id(run_id):
         return None
-    async with database.reading() as session:
-        row = (await session.execute(select(*RUN_COLUMNS).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id))).one_or_none()
+    row = await database.read_one(select(*RUN_COLUMNS).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id))
     return None if row is None else to_run(row)
 
 

@@ -1,0 +1,68 @@
+"""The database handle: quick single reads that see what is committed, and only that."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+from sqlalchemy.exc import MultipleResultsFound
+
+from agentflow.infra.db.engine import Database, UnsupportedDatabase, database_url
+
+NUMBERS = Table("engine_numbers", MetaData(), Column("n", Integer, primary_key=True))
+
+
+@pytest.fixture
+async def numbers(database: Database) -> AsyncIterator[Database]:
+    """Give a database with an empty table of numbers."""
+    async with database.connection() as connection:
+        await connection.run_sync(NUMBERS.metadata.drop_all)
+        await connection.run_sync(NUMBERS.metadata.create_all)
+    yield database
+    async with database.connection() as connection:
+        await connection.run_sync(NUMBERS.metadata.drop_all)
+
+
+async def test_a_single_read_gives_the_row_or_none(numbers: Database) -> None:
+    """One row, no row; two are a mistake of the caller."""
+    async with numbers.connection() as connection:
+        await connection.execute(insert(NUMBERS), [{"n": 1}, {"n": 2}])
+    row = await numbers.read_one(select(NUMBERS.c.n).where(NUMBERS.c.n == 2))
+    assert row is not None
+    assert row.n == 2
+    assert await numbers.read_one(select(NUMBERS.c.n).where(NUMBERS.c.n == 3)) is None
+    with pytest.raises(MultipleResultsFound):
+        await numbers.read_one(select(NUMBERS.c.n))
+
+
+async def test_a_single_read_neither_waits_for_a_writer_nor_sees_its_work(numbers: Database) -> None:
+    """While a transaction is open, others read the state before it; after its commit they read its rows."""
+    query = select(NUMBERS.c.n).where(NUMBERS.c.n == 1)
+    async with numbers.connection() as connection:
+        await connection.execute(insert(NUMBERS), {"n": 1})
+        assert await asyncio.wait_for(numbers.read_one(query), 5) is None
+    assert await numbers.read_one(query) is not None
+
+
+async def test_many_single_reads_at_once_share_few_connections(numbers: Database) -> None:
+    """Reads beyond the connections there are wait for their turn and all succeed, writes between them too."""
+    query = select(NUMBERS.c.n).where(NUMBERS.c.n == 1)
+
+    async def write() -> None:
+        await numbers.bulk(lambda connection: connection.execute(insert(NUMBERS), {"n": 1}))
+
+    await asyncio.gather(write(), *[numbers.read_one(query) for _ in range(200)])
+    assert await numbers.read_one(query) is not None
+
+
+@pytest.mark.parametrize("url", ["", "mysql://localhost/x", "not a url", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_cannot_hold_our_data_is_refused(url: str) -> None:
+    """The error names what is possible."""
+    with pytest.raises(UnsupportedDatabase, match=r"sqlite|cannot be read|in memory"):
+        Database(url)
+
+
+def test_the_asynchronous_driver_is_chosen() -> None:
+    """Users write the plain scheme."""
+    assert database_url("postgres://u@h/d").drivername == "postgresql+asyncpg"
+    assert database_url("sqlite:///x.db").drivername == "sqlite+aiosqlite"
