@@ -53,7 +53,7 @@ def settings(tmp_path: Path, migrated_file: Path) -> Settings:
     data_dir = tmp_path / "data"
     data_dir.mkdir(mode=0o700)
     shutil.copy(migrated_file, data_dir / "agentflow.db")
-    return Settings(data_dir=data_dir)
+    return Settings(data_dir=data_dir, shutdown_grace_s=0.2)
 
 
 @pytest.fixture
