@@ -31,9 +31,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         nodes.append(node)
         edges.extend(ways)
         entered.update(targets)
-    for name in names[1:]:
-        if name not in entered:
-            edges.append({"from": names[0], "to": name})
+    edges.extend({"from": names[0], "to": name} for name in names[1:] if name not in entered)
     if nodes[0]["type"] == "router":
         nodes[0] = {"id": "n0", "type": "transform", "config": {"value": 0}}
         edges.extend(

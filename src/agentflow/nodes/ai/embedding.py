@@ -36,7 +36,7 @@ class EmbeddingNode(NodeType[EmbeddingConfig]):
     config_model = EmbeddingConfig
     output_model = EmbeddingOutput
     source_kinds = frozenset({"embedding"})
-    example = {  # noqa: RUF012 - declared ClassVar by the base
+    example = {
         "id": "vectors",
         "type": "embedding",
         "config": {"texts": ["{{ inputs.question }}"]},

@@ -142,7 +142,7 @@ class LlmNode(NodeType[LlmConfig]):
     config_model = LlmConfig
     output_model = LlmOutput
     source_kinds = frozenset({"llm"})
-    example = {  # noqa: RUF012 - declared ClassVar by the base
+    example = {
         "id": "answer",
         "type": "llm",
         "source": "chat",
