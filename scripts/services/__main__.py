@@ -48,14 +48,20 @@ def obtain(service: Service, workspace: Workspace) -> tuple[str | None, str]:
     return url, f"services: {service.name} started at {url}"
 
 
+def new_workspace() -> Workspace:
+    """Make a throw-away folder that every user may look into."""
+    workspace = Workspace(Path(tempfile.mkdtemp(prefix="agentflow-services-")))
+    workspace.folder.chmod(0o755)
+    return workspace
+
+
 def main(arguments: list[str]) -> int:
     """Run the command after ``--`` and return its exit code."""
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     if not command:
         print("usage: python -m scripts.services -- COMMAND …", file=sys.stderr)
         return 2
-    workspace = Workspace(Path(tempfile.mkdtemp(prefix="agentflow-services-")))
-    workspace.folder.chmod(0o755)
+    workspace = new_workspace()
     try:
         environment, complaints = prepare(workspace)
         code = subprocess.run(command, env={**os.environ, **environment}, check=False).returncode

@@ -10,27 +10,30 @@ from scripts.services.base import Missing, Service, Workspace, free_port, own_fo
 
 def usable(url: str) -> bool:
     """Tell whether we may log in and use the database."""
-    import asyncmy
     from asyncmy.errors import MySQLError
 
-    place = urlsplit(url)
-
-    async def ask() -> None:
-        connection = await asyncmy.connect(
-            host=place.hostname,
-            port=place.port,
-            user=place.username,
-            password=place.password or "",
-            db=place.path.strip("/"),
-            connect_timeout=3,
-        )
-        connection.close()
-
     try:
-        asyncio.run(ask())
+        asyncio.run(_visit(url, "SELECT 1"))
     except (OSError, MySQLError, TimeoutError):
         return False
     return True
+
+
+async def _visit(url: str, statement: str) -> None:
+    import asyncmy
+
+    place = urlsplit(url)
+    connection = await asyncmy.connect(
+        host=place.hostname,
+        port=place.port,
+        user=place.username,
+        password=place.password or "",
+        db=place.path.strip("/"),
+        connect_timeout=3,
+    )
+    async with connection.cursor() as cursor:
+        await cursor.execute(statement)
+    connection.close()
 
 
 def start(workspace: Workspace) -> str:
@@ -46,11 +49,19 @@ def start(workspace: Workspace) -> str:
     )  # fmt: skip
     if created.returncode != 0:
         raise Missing(f"mariadb-install-db failed: {(created.stderr or created.stdout).strip()[-300:]}")
-    options = (f"--datadir={data}", f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/socket", f"--pid-file={folder}/pid")
+    options = (
+        f"--datadir={data}",
+        "--character-set-server=utf8mb4",
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        f"--socket={folder}/socket",
+        f"--pid-file={folder}/pid",
+    )
     process = workspace.spawn([program, "--no-defaults", *options], user=user, log=log)
-    # mariadb-install-db makes the database `test` itself.
+    # mariadb-install-db makes the database `test` itself, for Latin letters only.
     url = f"mysql://root@127.0.0.1:{port}/test"
     wait_until(lambda: usable(url), process, name="MariaDB", log=log)
+    asyncio.run(_visit(url, "ALTER DATABASE test CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"))
     return url
 
 

