@@ -1,10 +1,11 @@
-"""Bulk statements, compiled once.
+"""Bulk statements, compiled once, many rows in each.
 
-SQLAlchemy compiles, quotes and knows the types; but for each execution it builds a parameter dictionary and a result per row. Here
-the SQL text and the type processors are taken from it once, and rows go to the driver as tuples.
+SQLAlchemy compiles, quotes and knows the types; but for each execution it builds a parameter dictionary and a result per row set. Here
+the SQL text and the type processors are taken from it once, and rows go to the driver in one statement.
 
-On SQLite an insert carries many rows in one statement: the driver lets go of Python's interpreter lock once per step, and a busy event
-loop gives it back only after its switch interval, so a step per row would wait for that interval again and again.
+On SQLite that statement lists the rows: the driver lets go of Python's interpreter lock once per step, and a busy event loop gives it back
+only after its switch interval, so a step per row would wait for that interval again and again. On PostgreSQL it unnests one array a
+column: the server plans and starts it once, whatever the number of rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,64 +14,125 @@ from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Executable, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 _CHUNKS = (128, 16, 1)
 """Rows per statement on SQLite; few sizes, so that the driver's cache of prepared statements holds them all."""
 
+Row = Mapping[str, Any]
+Run = Callable[[Connection, Sequence[tuple[Any, ...]]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    text: str
     parameters: Sequence[tuple[str, Callable[[Any], Any] | None]]
-    chunks: dict[int, str]
-    """Statements for several rows, by their number; empty where the driver is better at it."""
+    run: Run
 
 
 class BulkStatement:
-    """A statement with named parameters, ready for many rows.
+    """An insert or upsert with named parameters, ready for many rows.
 
     Args:
         name: for logs and errors.
         rank: its place in a transaction; parents are written before children.
-        sql: an insert, upsert or update of SQLAlchemy Core.
+        sql: a statement of SQLAlchemy Core; one that is no insert runs once per row.
+        unique_by: names of the parameters that tell rows apart; of rows that agree in them only the last is written, because one
+            statement cannot update a row twice.
     """
 
-    def __init__(self, name: str, rank: int, sql: Executable) -> None:
+    def __init__(self, name: str, rank: int, sql: Executable, *, unique_by: Sequence[str] = ()) -> None:
         self.name = name
         self.rank = rank
         self._sql = sql
+        self._unique_by = tuple(unique_by)
         self._compiled: WeakKeyDictionary[Dialect, _Ready] = WeakKeyDictionary()
 
-    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run the statement once per row, in order; every row names the same parameters."""
-        ready = self._ready(connection.dialect, rows[0])
-        tuples = [tuple(row[name] if process is None else process(row[name]) for name, process in ready.parameters) for row in rows]
-        if not ready.chunks:
-            connection.exec_driver_sql(ready.text, tuples)
-            return
-        done = 0
-        for size in _CHUNKS:
-            while len(tuples) - done >= size:
-                connection.exec_driver_sql(ready.chunks[size], tuple(chain.from_iterable(tuples[done : done + size])))
-                done += size
-
-    def _ready(self, dialect: Dialect, row: Mapping[str, Any]) -> _Ready:
-        ready = self._compiled.get(dialect)
+    def execute(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Write the rows; every row names the same parameters."""
+        if self._unique_by:
+            rows = list({tuple(row[name] for name in self._unique_by): row for row in rows}.values())
+        ready = self._compiled.get(connection.dialect)
         if ready is None:
-            compiled = self._sql.compile(dialect=dialect, column_keys=list(row))  # type: ignore[attr-defined]  # every Core statement has it
-            assert isinstance(compiled, SQLCompiler)  # noqa: S101 - Core statements compile to SQL
-            names = list(compiled.positiontup or ())
-            types = [compiled.binds[name].type.dialect_impl(dialect) for name in names]
-            parameters = [(name, kind.bind_processor(dialect)) for name, kind in zip(names, types, strict=True)]
-            ready = self._compiled[dialect] = _Ready(compiled.string, parameters, _chunked(compiled.string, len(names), dialect))
-        return ready
+            ready = self._compiled[connection.dialect] = self._compile(connection.dialect, list(rows[0]))
+        parameters = ready.parameters
+        ready.run(connection, [tuple(row[name] if process is None else process(row[name]) for name, process in parameters) for row in rows])
+
+    def _compile(self, dialect: Dialect, names: list[str]) -> _Ready:
+        compiled = self._sql.compile(dialect=dialect, column_keys=names)  # type: ignore[attr-defined]  # every Core statement has it
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - Core statements compile to SQL
+        places = list(compiled.positiontup or ())
+        types = [compiled.binds[name].type for name in places]
+        head, values, tail = _cut(compiled.string)
+        if not values:
+            return _ready(dialect, places, types, lambda connection, rows: _each(connection, compiled.string, rows))
+        return _ready(dialect, places, types, _whole(dialect, types, f"{head}{{rows}}{tail}"))
 
 
-def _chunked(text: str, columns: int, dialect: Dialect) -> dict[int, str]:
-    row = f"({', '.join('?' * columns)})"
-    if dialect.name != "sqlite" or f"VALUES {row}" not in text:
-        return {}
-    return {size: text.replace(f"VALUES {row}", f"VALUES {', '.join([row] * size)}", 1) for size in _CHUNKS}
+class BulkUpdate(BulkStatement):
+    """An update of many rows by their key, each with its own values.
+
+    Args:
+        name: for logs and errors.
+        rank: its place in a transaction.
+        table: what is updated.
+        key: the column that finds the row; its parameter has the same name.
+        columns: the columns that get new values; their parameters have the same names.
+    """
+
+    def __init__(self, name: str, rank: int, table: Table, key: str, columns: Sequence[str]) -> None:
+        super().__init__(name, rank, table.update(), unique_by=(key,))
+        self._table = table
+        self._names = (key, *columns)
+
+    def _compile(self, dialect: Dialect, names: list[str]) -> _Ready:
+        quote = dialect.identifier_preparer.quote
+        table, key = quote(self._table.name), quote(self._names[0])
+        aliases = [f"column{index}" for index in range(1, len(self._names) + 1)]
+        changes = ", ".join(f"{quote(name)} = fresh.{alias}" for name, alias in zip(self._names[1:], aliases[1:], strict=True))
+        listed = "({rows}) AS fresh" if dialect.name == "sqlite" else f"({{rows}}) AS fresh({', '.join(aliases)})"
+        template = f"UPDATE {table} SET {changes} FROM {listed} WHERE {table}.{key} = fresh.{aliases[0]}"  # noqa: S608 - our own names, quoted
+        types = [self._table.c[name].type for name in self._names]
+        return _ready(dialect, self._names, types, _whole(dialect, types, template))
+
+
+def _ready(dialect: Dialect, names: Sequence[str], types: Sequence[TypeEngine[Any]], run: Run) -> _Ready:
+    processors = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
+    return _Ready(list(zip(names, processors, strict=True)), run)
+
+
+def _cut(text: str) -> tuple[str, str, str]:
+    """Cut an insert into what stands before its values, the values, and what stands behind them; no values when it is no insert."""
+    head, found, rest = text.partition("VALUES (")
+    values, _, tail = rest.partition(")")
+    return (head, values, tail) if found and text.startswith("INSERT ") else (text, "", "")
+
+
+def _whole(dialect: Dialect, types: Sequence[TypeEngine[Any]], template: str) -> Run:
+    """Return a function that writes all rows by ``template``, in which ``{rows}`` stands for a list of rows."""
+    if dialect.name == "sqlite":
+        row = f"({', '.join('?' * len(types))})"
+        texts = {size: template.replace("{rows}", f"VALUES {', '.join([row] * size)}") for size in _CHUNKS}
+        return lambda connection, rows: _listed(connection, texts, rows)
+    render = dialect.type_compiler_instance.process
+    arrays = ", ".join(f"${place}::{render(kind)}[]" for place, kind in enumerate(types, start=1))
+    text = template.replace("{rows}", f"SELECT * FROM unnest({arrays})")  # noqa: S608 - types of our own columns
+    return lambda connection, rows: _unnested(connection, text, rows)
+
+
+def _listed(connection: Connection, texts: Mapping[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
+    done = 0
+    for size in _CHUNKS:
+        while len(rows) - done >= size:
+            connection.exec_driver_sql(texts[size], tuple(chain.from_iterable(rows[done : done + size])))
+            done += size
+
+
+def _unnested(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    connection.exec_driver_sql(text, tuple(map(list, zip(*rows, strict=True))))
+
+
+def _each(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    connection.exec_driver_sql(text, list(rows))

@@ -102,7 +102,7 @@ class RunJournal:
         self._batch.add(
             self._statements.change_run,
             {
-                "run": run.id,
+                "id": run.id,
                 "status": run.status.value,
                 "outputs": run.outputs,
                 "error": run.error,

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from agentflow.infra.db.bulk import BulkUpdate
 from agentflow.infra.db.group_commit import Guard, Statement
 from agentflow.runtime.records.models import EventRow, NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
 
@@ -24,14 +25,13 @@ class Statements:
 
     def __init__(self, *, is_sqlite: bool) -> None:
         insert: Any = sqlite.insert if is_sqlite else postgresql.insert
-        self.put_spec = Statement("put_spec", 0, insert(RUN_SPECS).on_conflict_do_nothing())
+        self.put_spec = Statement("put_spec", 0, insert(RUN_SPECS).on_conflict_do_nothing(), unique_by=("tenant_id", "spec_hash"))
         self.add_run = Statement("add_run", 1, insert(RUNS))
-        self.change_run = Statement(
-            "change_run", 2, RUNS.update().where(RUNS.c.id == bindparam("run")).values({name: bindparam(name) for name in RUN_CHANGES})
-        )
+        self.change_run = BulkUpdate("change_run", 2, RUNS, "id", RUN_CHANGES)
         self.put_node = Statement("put_node", 3, _upsert(insert(NODE_RUNS), NODE_RUNS, ("run_id", "key", "iteration")))
         self.add_event = Statement("add_event", 4, insert(EVENTS).on_conflict_do_nothing())
-        self.put_cache = Statement("put_cache", 5, _upsert(insert(NODE_CACHE), NODE_CACHE, ("tenant_id", "key")))
+        cached = ("tenant_id", "key")
+        self.put_cache = Statement("put_cache", 5, _upsert(insert(NODE_CACHE), NODE_CACHE, cached), unique_by=cached)
 
 
 def _upsert(insert: Any, table: Table, keys: Sequence[str]) -> Any:
