@@ -217,14 +217,12 @@ def upgrade() -> None:
     op.create_table(
         "run_events",
         sa.Column("run_id", types.Id(length=16), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Text(), nullable=True),
-        sa.Column("at", types.UtcTime(), nullable=False),
-        sa.Column("data", types.JsonText(), nullable=True),
+        sa.Column("first_seq", sa.Integer(), nullable=False),
+        sa.Column("last_seq", sa.Integer(), nullable=False),
+        sa.Column("events", types.JsonText(), nullable=False),
         sa.Column("tenant_id", types.Id(length=16), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_events_run_id_runs"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("run_id", "seq", name=op.f("pk_run_events")),
+        sa.PrimaryKeyConstraint("run_id", "first_seq", name=op.f("pk_run_events")),
         sqlite_with_rowid=False,
     )
     op.create_table(

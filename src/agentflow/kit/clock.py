@@ -1,7 +1,7 @@
 """Time behind a port, so that leases and expiry can be tested without waiting."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -32,3 +32,17 @@ class SystemClock:
 def iso(moment: datetime) -> str:
     """Return ``moment`` as RFC 3339 in UTC with microseconds and ``Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware time as microseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """Return microseconds since 1970 as an aware time in UTC."""
+    return _EPOCH + count * _MICROSECOND

@@ -1,7 +1,7 @@
 """Column types that are compact on SQLite, native on PostgreSQL and plain in Python."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +13,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from agentflow.kit import json
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from agentflow.kit.clock import from_microseconds, to_microseconds
 
 
 @lru_cache(maxsize=8192)
@@ -33,7 +31,7 @@ def _bytes(text: str | None) -> bytes | None:
 
 
 def _microseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+    return None if moment is None else to_microseconds(moment)
 
 
 class Id(TypeDecorator[str]):
@@ -87,7 +85,7 @@ class UtcTime(TypeDecorator[datetime]):
         """Turn the driver's value into an aware time."""
         if value is None:
             return None
-        moment: datetime = value.astimezone(UTC) if dialect.name == "postgresql" else _EPOCH + value * _MICROSECOND
+        moment: datetime = value.astimezone(UTC) if dialect.name == "postgresql" else from_microseconds(value)
         return moment
 
 

@@ -3,19 +3,22 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.hub import LiveHub, Subscription
+from agentflow.runtime.journal.pages import Entry, entries
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import get_run
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
 from agentflow.runtime.states import EventType
 
 BATCH = 1_000
+_PAGES = 64
+"""Pages read at a time."""
 POLL_S = 1.0
 """How often a follower looks into the log by itself, for runs that another process drives."""
 
@@ -87,38 +90,42 @@ class EventReader:
                     return
 
     async def _page(self, run: RunRecord, after: int, limit: int) -> list[Event]:
-        columns = (EVENTS.c.seq, EVENTS.c.type, EVENTS.c.node_id, EVENTS.c.at, EVENTS.c.data)
         async with self._database.reading() as session:
-            rows: Sequence[Any] = (
-                await session.execute(
-                    select(*columns)
-                    .where(EVENTS.c.tenant_id == run.tenant_id, EVENTS.c.run_id == run.id, EVENTS.c.seq > after)
-                    .order_by(EVENTS.c.seq)
-                    .limit(limit)
-                )
-            ).all()
-            outputs = await self._outputs(session, run, rows)
-        return [_event(run.id, row, outputs) for row in rows]
+            found = await self._entries(session, run, after, limit)
+            outputs = await self._outputs(session, run, found)
+        return [_event(run.id, entry, outputs) for entry in found]
 
-    async def _outputs(self, session: AsyncSession, run: RunRecord, rows: Sequence[Row[Any]]) -> dict[Any, Any]:
+    async def _entries(self, session: AsyncSession, run: RunRecord, after: int, limit: int) -> list[Entry]:
+        """Return up to ``limit`` events behind ``after``; a page may begin before it."""
+        found: list[Entry] = []
+        query = select(EVENTS.c.first_seq, EVENTS.c.events).where(EVENTS.c.tenant_id == run.tenant_id, EVENTS.c.run_id == run.id)
+        query = query.order_by(EVENTS.c.first_seq).limit(_PAGES)
+        while len(found) < limit:
+            last = found[-1].seq if found else after
+            rows = (await session.execute(query.where(EVENTS.c.last_seq > last))).all()
+            found.extend(entry for row in rows for entry in entries(row.first_seq, row.events) if entry.seq > last)
+            if len(rows) < _PAGES:
+                break
+        return found[:limit]
+
+    async def _outputs(self, session: AsyncSession, run: RunRecord, found: Sequence[Entry]) -> dict[Any, Any]:
         """Return the outputs that belong into events: they are stored once, with the node run and the run."""
-        keys = {row.node_id for row in rows if row.type == EventType.NODE_COMPLETED}
-        found: dict[Any, Any] = {}
+        keys = {entry.node_id for entry in found if entry.type is EventType.NODE_COMPLETED}
+        outputs: dict[Any, Any] = {}
         if keys:
             query = select(NODE_RUNS.c.key, NODE_RUNS.c.iteration, NODE_RUNS.c.output).where(NODE_RUNS.c.run_id == run.id)
             if len(keys) <= BATCH // 2:
                 query = query.where(NODE_RUNS.c.key.in_(keys))
-            found.update({(key, iteration): output for key, iteration, output in (await session.execute(query)).all()})
-        if rows and rows[-1].type == EventType.RUN_SUCCEEDED:
-            found[None] = await session.scalar(select(RUNS.c.outputs).where(RUNS.c.id == run.id))
-        return found
+            outputs.update({(key, iteration): output for key, iteration, output in (await session.execute(query)).all()})
+        if found and found[-1].type is EventType.RUN_SUCCEEDED:
+            outputs[None] = await session.scalar(select(RUNS.c.outputs).where(RUNS.c.id == run.id))
+        return outputs
 
 
-def _event(run_id: str, row: Row[Any], outputs: dict[Any, Any]) -> Event:
-    data = row.data or {}
-    type_ = EventType(row.type)
-    if type_ is EventType.NODE_COMPLETED:
-        data["output"] = outputs.get((row.node_id, data.get("iteration", 0)))
-    elif type_ is EventType.RUN_SUCCEEDED:
+def _event(run_id: str, entry: Entry, outputs: dict[Any, Any]) -> Event:
+    data = entry.data
+    if entry.type is EventType.NODE_COMPLETED:
+        data["output"] = outputs.get((entry.node_id, data.get("iteration", 0)))
+    elif entry.type is EventType.RUN_SUCCEEDED:
         data["outputs"] = outputs.get(None)
-    return Event.model_construct(seq=row.seq, run_id=run_id, type=type_, node_id=row.node_id, at=row.at, data=data)
+    return Event.model_construct(run_id=run_id, **entry._asdict())

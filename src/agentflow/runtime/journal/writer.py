@@ -7,8 +7,7 @@ readers only when they are durable.
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +16,7 @@ from agentflow.infra.db.group_commit import Batch, GroupCommitter, Guard, Statem
 from agentflow.kit.clock import Clock
 from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.hub import LiveHub
+from agentflow.runtime.journal.pages import Entry, pages
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.statements import Statements
 from agentflow.runtime.states import EventType
@@ -24,12 +24,8 @@ from agentflow.runtime.states import EventType
 log = structlog.get_logger(__name__)
 
 LINGER_S = 0.002
-_JOINED = frozenset({"output", "outputs"})
 RETRY_S = (0.1, 0.5, 1.0, 2.0, 4.0)
 """Waits before a batch that the database refused is sent again; together shorter than a lease."""
-
-
-_Unpublished: TypeAlias = tuple[int, EventType, str | None, datetime, dict[str, Any]]
 
 
 class RunJournal:
@@ -47,7 +43,7 @@ class RunJournal:
         self._guard = Guard(run.id, run.fence)
         self._batch = Batch(self._guard)
         self._nodes: dict[tuple[str, int], Mapping[str, Any]] = {}
-        self._events: list[_Unpublished] = []
+        self._events: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self.broken: BaseException | None = None
@@ -63,17 +59,13 @@ class RunJournal:
     def event(self, type_: EventType, node_id: str | None = None, data: dict[str, Any] | None = None) -> None:
         """Append an event; its row holds no outputs, readers join them from the run or node run."""
         self._seq += 1
-        at = self._clock.now()
-        stored = {key: value for key, value in data.items() if key not in _JOINED} if data else None
-        row = {"tenant_id": self._run.tenant_id, "run_id": self._run.id, "seq": self._seq, "type": type_.value}
-        self._batch.add(self._statements.add_event, {**row, "node_id": node_id, "at": at, "data": stored or None})
-        self._events.append((self._seq, type_, node_id, at, data or {}))
+        self._events.append(Entry(self._seq, type_, node_id, self._clock.now(), data or {}))
         self._linger()
 
     def live(self, type_: EventType, node_id: str, data: dict[str, Any]) -> None:
         """Show an event to present readers only; it is not stored and has the number of the last stored one."""
         if self._hub.has_readers(self._run.id):
-            self._hub.publish(self._run.id, [self._shown(self._seq, type_, node_id, self._clock.now(), data)])
+            self._hub.publish(self._run.id, [self._shown(Entry(self._seq, type_, node_id, self._clock.now(), data))])
 
     def node(self, record: NodeRecord) -> None:
         """Write the present state of a node run; within a batch the last state wins."""
@@ -125,12 +117,16 @@ class RunJournal:
             Fenced: the run has another owner.
             DBAPIError: the database refused for longer than the retries last.
         """
-        while self._batch.writes or self._nodes or self._writing is not None:
+        while self._pending or self._writing is not None:
             self._send()
             if self._writing is not None:
                 await asyncio.shield(self._writing)
             if self.broken is not None:
                 raise self.broken
+
+    @property
+    def _pending(self) -> bool:
+        return bool(self._batch.writes or self._nodes or self._events)
 
     def _linger(self) -> None:
         if self._timer is None and self._writing is None and self.broken is None:
@@ -140,15 +136,17 @@ class RunJournal:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._writing is not None or self.broken is not None or not (self._batch.writes or self._nodes):
+        if self._writing is not None or self.broken is not None or not self._pending:
             return
         batch, events = self._batch, self._events
         if self._nodes:
             batch.writes[self._statements.put_node] = list(self._nodes.values())
+        if events:
+            batch.writes[self._statements.add_events] = list(pages(self._run.tenant_id, self._run.id, events))
         self._batch, self._events, self._nodes = Batch(self._guard), [], {}
         self._writing = asyncio.get_running_loop().create_task(self._write(batch, events))
 
-    async def _write(self, batch: Batch, events: list[_Unpublished]) -> None:
+    async def _write(self, batch: Batch, events: list[Entry]) -> None:
         try:
             await self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this owner can write no more; the run is found again by the sweeper
@@ -159,13 +157,13 @@ class RunJournal:
             self._writing = None
         self._send()
 
-    def _publish(self, events: list[_Unpublished]) -> None:
+    def _publish(self, events: list[Entry]) -> None:
         # Most runs have no reader: their events are only rows.
         if self._hub.has_readers(self._run.id):
-            self._hub.publish(self._run.id, [self._shown(*event) for event in events])
+            self._hub.publish(self._run.id, [self._shown(event) for event in events])
 
-    def _shown(self, seq: int, type_: EventType, node_id: str | None, at: datetime, data: dict[str, Any]) -> Event:
-        return Event.model_construct(seq=seq, run_id=self._run.id, type=type_, node_id=node_id, at=at, data=data)
+    def _shown(self, entry: Entry) -> Event:
+        return Event.model_construct(run_id=self._run.id, **entry._asdict())
 
     async def _commit(self, batch: Batch) -> None:
         for wait_s in RETRY_S:

@@ -117,15 +117,13 @@ class NodeCacheRow(Base, TenantOwned):
     expires_at: Mapped[float] = mapped_column(Float)
 
 
-class EventRow(Base, TenantOwned):
-    """One stored event; ``seq`` has no gaps within a run."""
+class EventPageRow(Base, TenantOwned):
+    """Consecutive events of a run, as they were committed together: one row instead of one each."""
 
     __tablename__ = "run_events"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    seq: Mapped[int] = mapped_column(Integer, primary_key=True)
-    type: Mapped[str] = mapped_column(Text)
-    node_id: Mapped[str | None] = mapped_column(Text)
-    at: Mapped[datetime] = mapped_column(UtcTime)
-    data: Mapped[Any | None] = mapped_column(JsonText)
+    first_seq: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last_seq: Mapped[int] = mapped_column(Integer)
+    events: Mapped[Any] = mapped_column(JsonText)

@@ -66,7 +66,7 @@ def run_row(record: RunRecord) -> dict[str, Any]:
 async def load_memory(database: Database, run: RunRecord) -> RunMemory:
     """Return what is stored of a run that this process owns."""
     async with database.reading() as session:
-        last = await session.scalar(select(func.max(EVENTS.c.seq)).where(EVENTS.c.run_id == run.id))
+        last = await session.scalar(select(func.max(EVENTS.c.last_seq)).where(EVENTS.c.run_id == run.id))
         rows: Sequence[Row[Any]] = (
             await session.execute(select(*NODE_COLUMNS).where(NodeRunRow.run_id == run.id).order_by(NodeRunRow.position))
         ).all()

@@ -8,11 +8,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from agentflow.infra.db.bulk import BulkUpdate
 from agentflow.infra.db.group_commit import Guard, Statement
-from agentflow.runtime.records.models import EventRow, NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
+from agentflow.runtime.records.models import EventPageRow, NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
 
 RUNS: Table = RunRow.__table__  # type: ignore[assignment]  # declarative tables are Tables
 NODE_RUNS: Table = NodeRunRow.__table__  # type: ignore[assignment]
-EVENTS: Table = EventRow.__table__  # type: ignore[assignment]
+EVENTS: Table = EventPageRow.__table__  # type: ignore[assignment]
 RUN_SPECS: Table = RunSpecRow.__table__  # type: ignore[assignment]
 NODE_CACHE: Table = NodeCacheRow.__table__  # type: ignore[assignment]
 
@@ -29,7 +29,7 @@ class Statements:
         self.add_run = Statement("add_run", 1, insert(RUNS))
         self.change_run = BulkUpdate("change_run", 2, RUNS, "id", RUN_CHANGES)
         self.put_node = Statement("put_node", 3, _upsert(insert(NODE_RUNS), NODE_RUNS, ("run_id", "key", "iteration")))
-        self.add_event = Statement("add_event", 4, insert(EVENTS).on_conflict_do_nothing())
+        self.add_events = Statement("add_events", 4, insert(EVENTS).on_conflict_do_nothing())
         cached = ("tenant_id", "key")
         self.put_cache = Statement("put_cache", 5, _upsert(insert(NODE_CACHE), NODE_CACHE, cached), unique_by=cached)
 

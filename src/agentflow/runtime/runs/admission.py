@@ -11,6 +11,7 @@ from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import IdempotencyKeyReused
 from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.execution.ports import ChildRequest, Ports
+from agentflow.runtime.journal.pages import Entry, pages
 from agentflow.runtime.queue.leases import Leases
 from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import RunRecord
@@ -54,8 +55,9 @@ class Admission:
         if (run.tenant_id, run.spec_hash) not in self._stored_specs:
             batch.add(statements.put_spec, {"tenant_id": run.tenant_id, "spec_hash": run.spec_hash, "spec": spec})
         batch.add(statements.add_run, run_row(run))
-        event = {"tenant_id": run.tenant_id, "run_id": run.id, "seq": 1, "type": EventType.RUN_QUEUED.value}
-        batch.add(statements.add_event, {**event, "node_id": None, "at": run.created_at, "data": None})
+        queued = Entry(1, EventType.RUN_QUEUED, None, run.created_at, {})
+        for page in pages(run.tenant_id, run.id, [queued]):
+            batch.add(statements.add_events, page)
         return batch
 
     async def _twin(self, run: RunRecord) -> RunRecord | None:
