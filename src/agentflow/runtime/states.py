@@ -1,4 +1,4 @@
-"""Run and node states, and the changes that are allowed."""
+"""Run and node states, and the events of a run."""
 
 from enum import StrEnum
 
@@ -30,15 +30,6 @@ class RunStatus(StrEnum):
 
 
 TERMINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
-
-TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}),
-    RunStatus.RUNNING: frozenset(RunStatus) - {RunStatus.RUNNING},
-    RunStatus.WAITING: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}),
-    RunStatus.NEEDS_ATTENTION: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}),
-    **dict.fromkeys(TERMINAL, frozenset[RunStatus]()),
-}
-"""From each state, the states a run may go to; a running run goes back to ``queued`` when its owner died."""
 
 
 class NodeStatus(StrEnum):

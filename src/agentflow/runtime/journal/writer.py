@@ -51,11 +51,6 @@ class RunJournal:
         self.on_broken: asyncio.Task[Any] | None = None
         """Task to cancel when the journal breaks: the driver of the run."""
 
-    @property
-    def events_written(self) -> int:
-        """How many events the run has."""
-        return self._seq
-
     def event(self, type_: EventType, node_id: str | None = None, data: dict[str, Any] | None = None) -> None:
         """Append an event; its row holds no outputs, readers join them from the run or node run."""
         self._seq += 1
