@@ -1,0 +1,51 @@
+"""The compose file starts what exists: commands of ours with options they have, and settings that are read."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from agentflow.config.settings import Settings
+from agentflow.entrypoints.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy" / "compose" / "compose.yaml"
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return yaml.safe_load(COMPOSE.read_text())["services"]
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_service_runs_a_command_of_ours(services: dict[str, Any], name: str):
+    """The command exists and takes the options that the file gives it."""
+    command, *options = services[name]["command"]
+    asked = CliRunner().invoke(app, [command, "--help"])
+    assert asked.exit_code == 0
+    assert all(option in asked.output for option in options if option.startswith("--"))
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_services_settings_are_read(services: dict[str, Any], name: str):
+    """Every variable is a setting, and they make a cluster: PostgreSQL and a broker."""
+    given = {key.removeprefix("AGENTFLOW_").lower(): value for key, value in services[name]["environment"].items()}
+    settings = Settings(**given)
+    assert settings.database.startswith("postgresql://")
+    assert settings.broker_url is not None
+
+
+def test_what_services_wait_for_is_in_the_file(services: dict[str, Any]):
+    """A service waits only for services that there are, and for their health only where it is checked."""
+    for service in services.values():
+        for name, wait in service.get("depends_on", {}).items():
+            assert wait["condition"] != "service_healthy" or "healthcheck" in services[name]
+
+
+def test_the_image_is_built_from_a_file_that_is_there(services: dict[str, Any]):
+    """Context and Dockerfile are found from where the compose file lies, and the image starts our command."""
+    build = services["api"]["build"]
+    dockerfile = (COMPOSE.parent / build["context"] / build["dockerfile"]).resolve()
+    assert 'ENTRYPOINT ["agentflow"]' in dockerfile.read_text()
