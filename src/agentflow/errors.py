@@ -23,6 +23,7 @@ class Kind(StrEnum):
     INVALID = "invalid"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
+    STORAGE_FULL = "storage_full"
 
 
 class AgentFlowError(Exception):
@@ -124,15 +125,29 @@ class LimitExceeded(Invalid):
 
 
 class RateLimited(AgentFlowError):
-    """Too many requests; ``retry_after_s`` says when to come back."""
+    """Too many requests; ``retry_after_s`` says when to come back.
+
+    Attributes:
+        limit: how many are allowed, or None where that is no number.
+    """
 
     kind, code, title = Kind.RATE_LIMITED, "RATE_LIMITED", "Too many requests"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None, limit: int | None = None) -> None:
+        super().__init__(message, hint=hint, retry_after_s=retry_after_s)
+        self.limit = limit
 
 
 class Unavailable(AgentFlowError):
     """A dependency is down or the server sheds load."""
 
     kind, code, title = Kind.UNAVAILABLE, "UNAVAILABLE", "Temporarily unavailable"
+
+
+class StorageFull(AgentFlowError):
+    """There is no room left where the data is kept; nothing of the request was stored."""
+
+    kind, code, title = Kind.STORAGE_FULL, "STORAGE_FULL", "Storage full"
 
 
 class NodeError(AgentFlowError):

@@ -1,29 +1,41 @@
 """Everything one process is made of, opened and closed in order. The only place that names concrete classes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
-from agentflow.bootstrap.runtime import Outside, open_runtime
+from agentflow.artifacts.service import ArtifactService
+from agentflow.bootstrap.runtime import Outside, open_runtime, role_of
 from agentflow.bootstrap.tables import METADATA
 from agentflow.config.settings import Settings
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
 from agentflow.identity.subject import Subject
 from agentflow.infra.db import migrate
+from agentflow.infra.db.backup import examine
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.store import Once
+from agentflow.infra.objects.objects import Objects, open_objects
 from agentflow.infra.observability.health import Check
+from agentflow.infra.observability.loop import measured_loop
+from agentflow.infra.observability.otlp import exporting
+from agentflow.infra.observability.probes import broker_probe, redis_probe
 from agentflow.kit.clock import SystemClock
 from agentflow.knowledge.collections.service import CollectionService
 from agentflow.knowledge.retrieval import TenantKnowledge
 from agentflow.llm.gateway import LLMGateway
+from agentflow.llm.observed import ObservedModels
 from agentflow.nodes.builtin import builtin_registry
 from agentflow.nodes.context import Knowledge
 from agentflow.nodes.registry import NodeRegistry, load_plugins
+from agentflow.runtime.queue.depth import QueueGauges
+from agentflow.runtime.queue.stuck import Detective
+from agentflow.runtime.retention.service import Retention
 from agentflow.runtime.runs.service import RunService
 from agentflow.sources.databases.pool import DatabasePool
 from agentflow.sources.http.client import GuardedHttpClient
@@ -46,8 +58,12 @@ class Container:
         registry: node types, built in and of plugins.
         workflows: stored workflows.
         collections: documents that workflows search.
+        artifacts: files, and large values of runs.
         runs: starting and inspecting runs.
+        retention: deleting runs, and what is no longer to be kept.
         checks: how to look whether the dependencies answer.
+        gauges: those metrics that have to be asked for.
+        detective: finds out why runs are where they are.
     """
 
     settings: Settings
@@ -58,28 +74,45 @@ class Container:
     registry: NodeRegistry
     workflows: WorkflowService
     collections: CollectionService
+    artifacts: ArtifactService
     runs: RunService
+    retention: Retention
     checks: Sequence[Check]
+    gauges: QueueGauges
+    detective: Detective
 
 
 @asynccontextmanager
-async def open_container(settings: Settings) -> AsyncIterator[Container]:
+async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIterator[Container]:
     """Open the database (migrating it), the owner, the services and the runtime; close them in reverse.
 
+    Args:
+        settings: of this process.
+        worker: whether it only drives runs that others accept.
+
     Raises:
+        BrokerNotUsable: a worker without a broker, or a broker without PostgreSQL.
         UnsupportedDatabase: the database URL names none that we can use.
+        DatabaseDamaged: the SQLite file is not whole.
         MigrationFailed: the database could not be brought to this version's schema.
         OSError: the data folder or the database cannot be reached.
     """
+    role = role_of(settings, worker=worker)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(exporting(settings.otlp_endpoint, content=settings.trace_content, service="agentflow"))
+        await stack.enter_async_context(measured_loop())
         database = Database(settings.database, pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
+        if database.is_sqlite:
+            await asyncio.to_thread(examine, Path(str(database.url.database)))
         await migrate.prepare(database, METADATA)
         clock = SystemClock()
+        objects = open_objects(settings)
+        stack.push_async_callback(objects.close)
         credentials = Credentials(database, clock)
         owners = OwnerService(database, credentials, clock, settings.data_dir)
-        owner = await owners.ensure()
+        owner = await owners.ensure(keep_key=not worker)
         registry = _registry()
         secrets = EnvironmentSecrets()
         check = _validator(registry, settings, secrets)
@@ -90,18 +123,27 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         outside = Outside(
             settings=settings,
             database=database,
+            objects=objects,
             clock=clock,
             registry=registry,
             renderer=_renderer(settings),
             http=http,
-            models=_models(stack, settings, http),
+            models=ObservedModels(_models(stack, settings, http)),
             secrets=secrets,
             open_database=_databases(stack, settings).open,
             knowledge=_knowledge(collections),
             workflows=workflows,
             validate=check,
         )
-        runs = await stack.enter_async_context(open_runtime(outside))
+        dependencies = _checks(settings, database, objects)
+        for dependency in dependencies:
+            stack.push_async_callback(dependency.close)
+        gauges = QueueGauges(database, clock)
+        stack.push_async_callback(gauges.close)
+        runs = await stack.enter_async_context(open_runtime(outside, role))
+        retention = Retention(database, objects, clock, settings)
+        retention.start()
+        stack.push_async_callback(retention.stop)
         yield Container(
             settings=settings,
             database=database,
@@ -111,8 +153,12 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             registry=registry,
             workflows=workflows,
             collections=collections,
+            artifacts=ArtifactService(database, objects, once, clock, settings.retention_artifact_days),
             runs=runs,
-            checks=(Check("database", _ping(database)),),
+            retention=retention,
+            checks=dependencies,
+            gauges=gauges,
+            detective=Detective(database, clock, settings),
         )
 
 
@@ -158,6 +204,15 @@ def _knowledge(collections: CollectionService) -> Callable[[Subject], Knowledge]
         return TenantKnowledge(collections, subject)
 
     return of
+
+
+def _checks(settings: Settings, database: Database, objects: Objects) -> Sequence[Check]:
+    checks = [Check("database", _ping(database)), Check("object store", objects.check)]
+    if settings.redis_url:
+        checks.append(Check("redis", redis_probe(settings.redis_url)))
+    if settings.broker_url:
+        checks.append(Check("broker", broker_probe(settings.broker_url), required=False))
+    return checks
 
 
 def _ping(database: Database) -> Callable[[], Any]:

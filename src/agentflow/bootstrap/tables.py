@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401 - imported for their tables
 
+import agentflow.artifacts.models
 import agentflow.identity.models
 import agentflow.infra.idempotency.models
 import agentflow.knowledge.collections.models

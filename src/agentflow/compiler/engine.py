@@ -47,14 +47,22 @@ class Scope:
         return self.alias or self.prefix + node_id
 
 
+def node_of(key: str) -> str:
+    """Return the node of the run itself that an execution belongs to: for the item of a map, the map."""
+    return key.partition("/")[0].partition("[")[0]
+
+
 class Engine(Protocol):
     """Runs nodes of one run; remembers what has run, so that asking again gives the same outcome."""
 
     root: Scope
     """The scope of the run itself."""
 
-    async def run(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome:
+    async def run(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome | None:
         """Run one node; ``loops`` holds how often each way back was taken.
+
+        None means that the node waits (for a person, an event, a time): its branch stops here, others go on, and the node is asked for
+        again when what it waits for has come.
 
         Raises:
             Exception: the run has failed, was cancelled or lost its lease; the graph must stop.
@@ -73,6 +81,6 @@ class Engine(Protocol):
         """Work on items of a map until none is left."""
         ...
 
-    async def close_map(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome:
-        """Collect the results of a map."""
+    async def close_map(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome | None:
+        """Collect the results of a map; None while one of its items waits."""
         ...

@@ -7,7 +7,7 @@ one collects.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypedDict
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Send
 
 from agentflow.compiler import marks as m
-from agentflow.compiler.engine import Engine, Scope
+from agentflow.compiler.engine import Engine, Scope, node_of
 from agentflow.compiler.plan import Plan, PlanNode, Unit
 from agentflow.compiler.steps import Advance, View, finish, loop_channel, mark_channel, run_chain, skip_chain
 from agentflow.spec.model import END
@@ -112,6 +112,43 @@ def _engine(config: RunnableConfig) -> tuple[Engine, Scope]:
     return engine, configurable.get(SCOPE) or engine.root
 
 
+async def resume(
+    graph: "CompiledStateGraph[Any, Any, Any, Any]", config: RunnableConfig, plan: Plan, begun: Iterable[tuple[str, int]]
+) -> Any:
+    """Return the input that takes a stored graph up where it was left, or an empty state when nothing is stored.
+
+    A graph goes on by itself with the steps that were under way. It knows nothing of a node that waited: that step ended without a word.
+    So nodes that have begun, but are neither marked as through nor under way, are reached anew; the engine remembers what they came to.
+
+    Args:
+        graph: the compiled graph, with its saver.
+        config: names the run.
+        plan: its plan.
+        begun: keys and iterations of the executions that have begun.
+    """
+    state = await graph.aget_state(config)
+    if state.metadata is None:
+        return {}
+    units = {node.id: unit.id for unit in plan.units for node in unit.nodes}
+    under_way = {name.partition("#")[0] for name in state.next}
+    left = [units[node] for node, iteration in _latest(begun).items() if not _is_through(state.values.get(mark_channel(node)), iteration)]
+    again = [unit for unit in dict.fromkeys(left) if unit not in under_way]
+    return Command(goto=again) if again else None
+
+
+def _latest(begun: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the last iteration that has begun of each node of the run itself."""
+    latest: dict[str, int] = {}
+    for key, iteration in begun:
+        node = node_of(key)
+        latest[node] = max(latest.get(node, 0), iteration)
+    return latest
+
+
+def _is_through(mark: m.Mark | None, iteration: int) -> bool:
+    return m.iteration(mark) > iteration or (m.iteration(mark) == iteration and m.is_final(mark))
+
+
 def _command(advance: Advance) -> "Command[Any]":
     return Command(update=advance.update, goto=advance.reach)
 
@@ -131,7 +168,8 @@ def _unit_step(plan: Plan, unit: Unit) -> Step:
             at = view.at(head)
             lanes = await engine.open_map(head, at, scope)
             return Command(goto=[Send(head.id + LANE, {"iteration": at})] * lanes or [head.id + COLLECT])
-        return _command(await run_chain(plan, unit, view, engine, scope))
+        advance = await run_chain(plan, unit, view, engine, scope)
+        return None if advance is None else _command(advance)
 
     return step
 
@@ -149,6 +187,8 @@ def _collect_step(plan: Plan, node: PlanNode) -> Step:
         engine, scope = _engine(config)
         view = View(state)
         outcome = await engine.close_map(node, view.at(node), scope, view.loops)
+        if outcome is None:
+            return None
         view.mark(node, outcome)
         return _command(finish(plan, node, outcome, view))
 

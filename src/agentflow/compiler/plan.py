@@ -138,3 +138,8 @@ class Plan:
     loops: Mapping[int, Loop]
     outputs: CompiledTree | None
     loops_by_source: Mapping[str, tuple[Loop, ...]] = field(default_factory=dict)
+
+    @property
+    def compensates(self) -> bool:
+        """Whether a node names what undoes it."""
+        return any(node.node.compensate is not None for node in self.nodes.values())

@@ -32,6 +32,11 @@ def loop_channel(edge: int) -> str:
     return f"loop:{edge}"
 
 
+def marks_of(channels: Mapping[str, Any]) -> dict[str, m.Mark]:
+    """Return the marks among the channels of a stored state, by node id."""
+    return {name[1:]: mark for name, mark in channels.items() if name[0] == "@" and mark is not None}
+
+
 class View:
     """The marks and counts that one step sees, and what it changes."""
 
@@ -55,11 +60,13 @@ class View:
         return changed
 
 
-async def run_chain(plan: Plan, unit: Unit, view: View, engine: Engine, scope: Scope) -> Advance:
-    """Run the nodes of a unit one after the other."""
+async def run_chain(plan: Plan, unit: Unit, view: View, engine: Engine, scope: Scope) -> Advance | None:
+    """Run the nodes of a unit one after the other; None when one of them waits, and then the unit is begun again later."""
     for node in unit.nodes:
-        outcome = await engine.run(node, view.at(node), scope, view.loops)
-        view.mark(node, outcome)
+        through = await engine.run(node, view.at(node), scope, view.loops)
+        if through is None:
+            return None
+        view.mark(node, outcome := through)
     return finish(plan, unit.nodes[-1], outcome, view)
 
 

@@ -1,16 +1,18 @@
 """Every setting, read once at start from ``AGENTFLOW_*`` variables and an optional TOML file."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from agentflow.config.limits import Limits
 from agentflow.config.runtime import RuntimeSettings
+from agentflow.config.storage import StorageSettings
+from agentflow.config.traffic import TrafficSettings
 
 
-class Settings(Limits, RuntimeSettings, BaseSettings):
+class Settings(Limits, RuntimeSettings, StorageSettings, TrafficSettings, BaseSettings):
     """The settings of one process; the environment wins over the file ``AGENTFLOW_CONFIG`` names."""
 
     model_config = SettingsConfigDict(env_prefix="AGENTFLOW_", extra="forbid", frozen=True)
@@ -23,9 +25,24 @@ class Settings(Limits, RuntimeSettings, BaseSettings):
         default=None,
         description="`postgresql://…` or `sqlite:///…`; without it a SQLite file in the data folder.",
     )
+    redis_url: str | None = Field(default=None, description="`redis://…`: limits over all processes, and the hot tier of checkpoints.")
+    broker_url: str | None = Field(default=None, description="`amqp://…` or `redis://…`: runs are driven by `agentflow worker` processes.")
+    object_store_url: str | None = Field(
+        default=None, description="`s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…` for large values; without it the data folder."
+    )
     database_pool_size: int = Field(default=8, ge=1, le=200, description="Connections this process keeps to the database.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line written.")
     log_format: Literal["console", "json"] = Field(default="console", description="`console` for people, `json` for machines.")
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port on which `agentflow worker` serves `/metrics` and `/health`; 0 takes a free one."
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="`http://collector:4318`: traces go there (OTLP over HTTP). `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin work too.",
+    )
+    trace_content: bool = Field(
+        default=False, description="Traces also carry prompts, answers, SQL and full addresses, which may hold personal data and secrets."
+    )
     http_allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
         description="Hosts (or `host:port`), comma-separated, that nodes may reach although they are on a private network.",
@@ -38,6 +55,12 @@ class Settings(Limits, RuntimeSettings, BaseSettings):
         if isinstance(value, str):
             return frozenset(part.strip().lower() for part in value.split(",") if part.strip())
         return value
+
+    @model_validator(mode="after")
+    def _tier_has_redis(self) -> Self:
+        if self.checkpoint_tier == "redis" and self.redis_url is None:
+            raise ValueError("checkpoint_tier=redis needs redis_url")
+        return self
 
     @property
     def database(self) -> str:

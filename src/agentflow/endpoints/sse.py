@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 
 import structlog
+from prometheus_client import Gauge
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
+
+READERS = Gauge("agentflow_sse_readers", "Readers of event streams that are connected.")
 
 KEEP_ALIVE_S = 15.0
 MAX_BUFFERED_BYTES = 256 * 1024
@@ -40,6 +43,7 @@ class EventStream(Response):
         """Write the stream to its end, or until its reader has gone."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         buffer = _Buffer()
+        READERS.inc()
         helpers = [
             asyncio.create_task(buffer.fill(self._frames)),
             asyncio.create_task(buffer.end_with(_gone(receive))),
@@ -50,6 +54,7 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
+            READERS.dec()
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)

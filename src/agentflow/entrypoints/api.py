@@ -1,10 +1,8 @@
 """The server process: HTTP in front of one container."""
 
 import asyncio
-import gc
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,22 +13,16 @@ from fastapi import FastAPI
 from agentflow import __version__
 from agentflow.bootstrap.container import Container, open_container
 from agentflow.config.settings import Settings
-from agentflow.errors import Unavailable
+from agentflow.entrypoints.http import http_config, listen
+from agentflow.entrypoints.process import loop_factory, settle
 from agentflow.identity.owner import check_bind
 from agentflow.infra.observability.logging import configure_logging
 from agentflow.interfaces.rest.app import create_app
-from agentflow.runtime.execution.driver import warm_up
 
 log = structlog.get_logger(__name__)
 
-CLOSING_S = 5
-"""Seconds that requests under way may take when the server stops; event streams end at once."""
-
-
-class AddressTaken(Unavailable):
-    """Another program listens on the address, or it is not one of this machine."""
-
-    code, title = "ADDRESS_TAKEN", "Address not available"
+SETTLE_AFTER_S = 0.5
+"""Seconds that the first requests have to themselves before a thread loads what runs need, and takes the interpreter lock for it."""
 
 
 def serve(settings: Settings) -> None:
@@ -43,58 +35,19 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     check_bind(settings.host)
-    with _listen(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with listen(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings, listener))
-
-
-def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
-    return loop
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
-    except OSError as error:
-        hint = "Stop the program that listens there, or choose another with --port (0 takes a free one)."
-        raise AddressTaken(f"{host}:{port} cannot be listened on: {error.strerror}.", hint=hint) from error
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with open_container(settings) as container:
         app = create_app(container)
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=CLOSING_S,
-        )
+        config = http_config(app)
         await _announce(container, listener)
-        asyncio.get_running_loop().run_in_executor(None, _settle)
+        loop = asyncio.get_running_loop()
+        loop.call_later(SETTLE_AFTER_S, loop.run_in_executor, None, settle)
         await _Server(config, app).serve(sockets=[listener])
         log.info("stopping", waits_for_runs_s=settings.shutdown_grace_s)
-
-
-def _settle() -> None:
-    """Load what the first run needs, then take everything loaded out of garbage collection.
-
-    Half a million objects of libraries live as long as the process; each full collection would walk them and stop the event loop for
-    160 ms, several times a second under load. Young objects are collected less often, too: a run's few cycles can wait.
-    """
-    warm_up()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 class _Server(uvicorn.Server):

@@ -64,12 +64,17 @@ def _same_origin(request: Request) -> bool:
 
 
 Signed: TypeAlias = Annotated[Subject, Depends(authenticate)]
+ArtifactsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_READ))]
+ArtifactsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_WRITE))]
 CollectionsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_READ))]
 CollectionsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_WRITE))]
 MetricsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.METRICS_READ))]
 NodeTypesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.NODE_TYPES_READ))]
+RunsApprove: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_APPROVE))]
 RunsCancel: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_CANCEL))]
+RunsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_DELETE))]
 RunsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_READ))]
+RunsSignal: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_SIGNAL))]
 WorkflowsExecute: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_EXECUTE))]
 WorkflowsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_READ))]
 WorkflowsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_WRITE))]

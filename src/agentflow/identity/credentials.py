@@ -2,20 +2,19 @@
 
 import hashlib
 import secrets
-from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from agentflow.errors import Unauthenticated
-from agentflow.identity.models import CredentialRow
+from agentflow.identity.models import CredentialRow, UserRow
 from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
+from agentflow.kit.memo import Memo
 
 CACHED = 10_000
 CACHE_S = 5.0
@@ -36,13 +35,18 @@ class CredentialKind(StrEnum):
     """A signed-in browser, by cookie."""
 
 
+_FOUND = select(
+    UserRow.username,
+    CredentialRow.tenant_id,
+    CredentialRow.user_id,
+    CredentialRow.kind,
+    CredentialRow.expires_at,
+    CredentialRow.revoked_at,
+)
+_CREDENTIAL = _FOUND.join_from(CredentialRow, UserRow, UserRow.id == CredentialRow.user_id).where(
+    CredentialRow.secret_hash == bindparam("digest")
+)
 _MARKS = {CredentialKind.KEY: "afk_", CredentialKind.LINK: "afl_", CredentialKind.SESSION: "afs_"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    subject: Subject
-    checked: float
 
 
 class Credentials:
@@ -51,7 +55,7 @@ class Credentials:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: Memo[tuple[str, CredentialKind], Subject] = Memo(clock, CACHE_S, CACHED)
 
     async def issue(self, tenant_id: str, user_id: str, kind: CredentialKind, lifetime: timedelta | None = None) -> str:
         """Make a new secret and return it; this is the only time it can be read."""
@@ -80,20 +84,14 @@ class Credentials:
             Unauthenticated: unknown, of another kind, expired or revoked; the answer does not say which.
         """
         digest = _hash(secret)
-        known = self._known.get(digest)
-        if known is not None and self._clock.monotonic() - known.checked < CACHE_S and secret.startswith(_MARKS[kind]):
-            return known.subject
-        async with self._database.reading() as session:
-            row = (await session.execute(select(CredentialRow).where(CredentialRow.secret_hash == digest))).scalar_one_or_none()
+        return await self._known.get((digest, kind), lambda: self._look_up(digest, kind))
+
+    async def _look_up(self, digest: str, kind: CredentialKind) -> Subject:
+        row = await self._database.read_one(_CREDENTIAL, {"digest": digest})
         if row is None or row.kind != kind.value or row.revoked_at is not None or _is_over(row.expires_at, self._clock.now()):
-            self._known.pop(digest, None)
             raise Unauthenticated("The credential is not valid.", hint="Send the owner's key as X-API-Key or Authorization: Bearer.")
         # One owner for now: accounts and roles narrow this.
-        subject = Subject(row.tenant_id, row.user_id, ALL_PERMISSIONS)
-        self._known[digest] = _Known(subject, self._clock.monotonic())
-        while len(self._known) > CACHED:
-            self._known.popitem(last=False)
-        return subject
+        return Subject(row.tenant_id, row.user_id, ALL_PERMISSIONS, row.username)
 
     async def redeem(self, secret: str) -> str:
         """Turn a one-time link into a browser session and return the session's secret.
@@ -107,7 +105,7 @@ class Credentials:
             statement = update(CredentialRow).where(CredentialRow.secret_hash == _hash(secret), CredentialRow.revoked_at.is_(None))
             used = await session.execute(statement.values(revoked_at=now).returning(CredentialRow.id))
             first = used.scalar_one_or_none() is not None
-        self._known.pop(_hash(secret), None)
+        self._known.forget((_hash(secret), CredentialKind.LINK))
         if not first:
             raise Unauthenticated("The sign-in link was used already.", hint="Restart the server for a new one, or use the owner's key.")
         return await self.issue(subject.tenant_id, subject.user_id, CredentialKind.SESSION, SESSION_LIFETIME)

@@ -20,13 +20,15 @@ class Me(BaseModel):
 
     tenant_id: str = Field(description="The tenant whose data the caller sees.", examples=["019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a"])
     user_id: str = Field(description="The acting user.", examples=["019a9f3e-8d5d-7f10-8a61-5c8e2f0b7d11"])
+    username: str = Field(description="The user's name.", examples=["owner"])
     permissions: list[Permission] = Field(description="What the caller may do.", examples=[["workflows:read", "workflows:write"]])
 
 
 @router.get("/me", operation_id="get_me", summary="Who am I", response_model=Me)
 async def get_me(subject: Signed) -> Response:
     """Return the user, the tenant and the permissions that the credential of this request stands for."""
-    return JsonAnswer(Me(tenant_id=subject.tenant_id, user_id=subject.user_id, permissions=sorted(subject.permissions)))
+    me = Me(tenant_id=subject.tenant_id, user_id=subject.user_id, username=subject.username, permissions=sorted(subject.permissions))
+    return JsonAnswer(me)
 
 
 @router.get(

@@ -50,12 +50,15 @@ class OwnerService:
         self._clock = clock
         self._key_file = data_dir / KEY_FILE
 
-    async def ensure(self) -> Owner:
-        """Return the owner; on the first start create tenant and user. The key file holds a key of this database afterwards."""
+    async def ensure(self, *, keep_key: bool = True) -> Owner:
+        """Return the owner; on the first start create tenant and user.
+
+        With ``keep_key`` the key file holds a key of this database afterwards; processes that nobody talks to need none.
+        """
         owner = await self._find()
         if owner is None:
             owner = await self._create()
-        if not await self._has_key():
+        if keep_key and not await self._has_key():
             write_secret(owner.key_file, await self._credentials.issue(owner.tenant_id, owner.user_id, CredentialKind.KEY))
         return owner
 

@@ -14,11 +14,18 @@ class Subject:
         tenant_id: the tenant whose data the caller sees; every repository method filters by it.
         user_id: the acting user.
         permissions: what the caller may do now.
+        username: the acting user's name; empty where a run acts for its user.
     """
 
     tenant_id: str
     user_id: str
     permissions: frozenset[Permission]
+    username: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What questions may be addressed to when they mean the caller: ``user:…`` with the id and with the name."""
+        return frozenset(f"user:{name}" for name in (self.user_id, self.username) if name)
 
     def require(self, permission: Permission) -> None:
         """Raise Forbidden unless the caller has ``permission``."""

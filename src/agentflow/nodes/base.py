@@ -5,10 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agentflow.nodes.context import NodeContext
+from agentflow.nodes.context import NodeContext, ResolvedSource
 from agentflow.spec.catalog import ConfigProblem, SubGraph, Target
 from agentflow.spec.effects import EffectClass
 
@@ -93,6 +94,16 @@ class NodeType(ABC, Generic[C]):
         """Return the specification fragments inside a raw config."""
         return ()
 
+    def expected_tokens(self, config: C) -> int:
+        """Return roughly how many model tokens one attempt will use; a queue with a token limit reserves them beforehand."""
+        return 0
+
+    def outside(self, config: C, source: ResolvedSource | None) -> str | None:
+        """Return a name for the outside system that one attempt calls, or None; attempts that call the same share a retry budget."""
+        if source is None:
+            return None
+        return f"{source.kind}:{host_of(str(source.config.get('base_url', ''))) or source.config.get('provider') or source.id}"
+
     def chosen(self, config: C, output: Any) -> frozenset[str]:
         """Return which of ``targets`` the node chose, given its dumped output; only asked of types that have targets."""
         return frozenset()
@@ -129,6 +140,14 @@ class NodeType(ABC, Generic[C]):
         return ()
 
 
+def host_of(url: str) -> str:
+    """Return host and port of a URL, without credentials; empty when it has none or cannot be read."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
 def is_template(value: object) -> bool:
     """Tell whether a value is text that renders."""
     return isinstance(value, str) and ("{{" in value or "{%" in value or "{#" in value)
@@ -160,14 +179,15 @@ def _holds_template(config: Any, location: tuple[str | int, ...]) -> bool:
             value = value[part]
         else:
             return False
-    return value is not config and _any_template(value)
+    return value is not config and holds_template(value)
 
 
-def _any_template(value: object) -> bool:
+def holds_template(value: object) -> bool:
+    """Tell whether a value has text that renders anywhere in it."""
     if isinstance(value, Mapping):
-        return any(map(_any_template, value.values()))
+        return any(map(holds_template, value.values()))
     if isinstance(value, list):
-        return any(map(_any_template, value))
+        return any(map(holds_template, value))
     return is_template(value)
 
 

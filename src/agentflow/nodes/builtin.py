@@ -9,12 +9,14 @@ from agentflow.nodes.control.map import MapNode
 from agentflow.nodes.control.output import OutputNode
 from agentflow.nodes.control.router import RouterNode
 from agentflow.nodes.control.subworkflow import SubworkflowNode
+from agentflow.nodes.control.wait_for_event import WaitForEventNode
 from agentflow.nodes.data.db import DbNode
 from agentflow.nodes.data.http import HttpNode
 from agentflow.nodes.data.transform import TransformNode
 from agentflow.nodes.knowledge.document import DocumentNode
 from agentflow.nodes.knowledge.vector_search import VectorSearchNode
 from agentflow.nodes.knowledge.vector_upsert import VectorUpsertNode
+from agentflow.nodes.people.human import HumanNode
 from agentflow.nodes.registry import NodeRegistry
 
 
@@ -29,6 +31,8 @@ def builtin_registry() -> NodeRegistry:
             MapNode(),
             SubworkflowNode(),
             DelayNode(),
+            HumanNode(),
+            WaitForEventNode(),
             TransformNode(),
             HttpNode(),
             DbNode(),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from agentflow.knowledge.vector_stores.base import Match
-from agentflow.sources.chat_models.base import ChatDelta, ChatRequest, ChatResult, Usage
+from agentflow.sources.chat_models.base import ChatDelta, ChatRequest, ChatResult, Usage, estimate_tokens, plain_text
 from agentflow.sources.databases.base import QueryResult
 
 __all__ = [
@@ -23,8 +23,12 @@ __all__ = [
     "NodeContext",
     "Part",
     "QueryResult",
+    "Question",
+    "Reply",
     "ResolvedSource",
     "Usage",
+    "estimate_tokens",
+    "plain_text",
 ]
 
 
@@ -96,13 +100,25 @@ class DatabaseSource(Protocol):
     """A user's database, opened from a source's config; never the control database."""
 
     async def run(
-        self, statements: Sequence[tuple[str, Mapping[str, Any]]], *, read_only: bool, timeout_s: float, max_rows: int
+        self,
+        statements: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        read_only: bool,
+        timeout_s: float,
+        max_rows: int,
+        effect: str | None = None,
     ) -> Sequence[QueryResult]:
         """Run statements with bound ``:name`` parameters in one transaction; all or none.
+
+        With ``effect``, a key, they are committed once for ever, and asked for again give the results of then.
 
         Raises:
             NodeError: ``DB_CONNECT``, ``DB_QUERY``, ``DB_TIMEOUT``, ``DB_READ_ONLY`` or ``DB_FORBIDDEN``.
         """
+        ...
+
+    async def remembers(self) -> bool:
+        """Tell whether the database can note effects by their key."""
         ...
 
     @property
@@ -164,6 +180,46 @@ class ChildRun:
     error: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a node waits for: the answer of a person, or an event.
+
+    Attributes:
+        kind: who answers.
+        request: what is asked, as people and programs see it.
+        assignees: who may answer: ``user:NAME``, ``role:NAME``, ``group:NAME``; empty means everybody who may answer runs.
+        expires_in_s: seconds until nobody may answer any more, or None.
+        escalate_in_s: seconds until ``request["escalate_to"]`` may answer too, or None.
+        event_name: name of the event that is awaited.
+        event_key: tells apart events of one name; None means any.
+    """
+
+    kind: Literal["human", "event"]
+    request: Mapping[str, Any]
+    assignees: Sequence[str] = ()
+    expires_in_s: float | None = None
+    escalate_in_s: float | None = None
+    event_name: str | None = None
+    event_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a question was settled.
+
+    Attributes:
+        status: ``answered``, or ``expired`` when nobody did in time.
+        answer: ``decision``, ``values`` and ``comment`` of an answer; empty when expired.
+        by: who answered.
+        at: when it was answered, or expired.
+    """
+
+    status: Literal["answered", "expired"]
+    answer: Mapping[str, Any]
+    by: str | None
+    at: datetime | None
+
+
 class NodeContext(Protocol):
     """The world as one attempt of one node sees it."""
 
@@ -212,6 +268,24 @@ class NodeContext(Protocol):
         Raises:
             NodeError: ``LIMIT_EXCEEDED`` when the run's ``max_tokens`` or ``max_cost_usd`` is passed.
         """
+        ...
+
+    async def cannot_repeat(self) -> None:
+        """Say, before the effect, that this execution is of class ``once`` although its type is ``transactional``; returns when that is stored.
+
+        After a crash a person is asked then what became of it.
+        """
+        ...
+
+    async def ask(self, question: Question) -> Reply:
+        """Wait for a person or an event, for as long as it takes; nothing is held meanwhile.
+
+        The node is stopped and its ``run`` begins anew when there is a reply, then this returns at once: have no effect before it.
+        """
+        ...
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Wait until a moment. A long wait is like ``ask``: the node is stopped and begins anew."""
         ...
 
     async def run_child(self, workflow: str, inputs: Mapping[str, Any], version: int | Literal["latest"]) -> ChildRun:

@@ -26,3 +26,8 @@ def _may_keep_its_type(text: str) -> bool:
     """Tell whether text may be exactly one ``{{ … }}``, which renders to the value itself instead of to text."""
     bare = text.strip()
     return bare.startswith("{{") and bare.endswith("}}")
+
+
+def of_user(schema: Any) -> Mapping[str, Any]:
+    """Return a JSON Schema of a config as part of an output schema; one with references of its own would point into ours, so ``{}``."""
+    return schema if isinstance(schema, dict) and "$ref" not in str(schema) else {}

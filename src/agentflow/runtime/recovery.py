@@ -1,4 +1,4 @@
-"""Keeps the leases of this process alive and brings runs without a living owner back to the queue, by the same door as new ones."""
+"""Keeps the leases of this process alive and puts runs without a living owner back into the queue, by the same door as new ones."""
 
 import asyncio
 import contextlib
@@ -9,19 +9,21 @@ from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
 from agentflow.config.settings import Settings
-from agentflow.runtime.dispatch.inline import InlineDispatcher
+from agentflow.runtime.dispatch.base import Dispatcher
+from agentflow.runtime.dispatch.pool import WorkerPool
 from agentflow.runtime.queue.leases import Leases
 
 log = structlog.get_logger(__name__)
 
-RECOVERED = Counter("agentflow_runs_recovered_total", "Runs taken over from an owner that died or gave them back.")
+RECOVERED = Counter("agentflow_runs_recovered_total", "Runs put back into the queue because their owner had died.")
 
 
 class Recovery:
     """Two periodic tasks: the renewal of leases and the sweeper."""
 
-    def __init__(self, leases: Leases, dispatcher: InlineDispatcher, settings: Settings) -> None:
+    def __init__(self, leases: Leases, pool: WorkerPool, dispatcher: Dispatcher, settings: Settings) -> None:
         self._leases = leases
+        self._pool = pool
         self._dispatcher = dispatcher
         self._settings = settings
         self._tasks: list[asyncio.Task[None]] = []
@@ -47,20 +49,17 @@ class Recovery:
             self._dispatcher.cancel(run_id)
 
     async def sweep(self) -> None:
-        """Give back what this process no longer drives; claim what has no living owner, as far as there are places, and dispatch it."""
-        abandoned = list(self._dispatcher.abandoned)
-        await self._leases.release(abandoned)
-        self._dispatcher.abandoned.difference_update(abandoned)
-        free = self._dispatcher.free
-        if not free:
-            return
-        for run in await self._leases.orphans(free):
-            if not self._dispatcher.has(run.id) and await self._leases.claim(run):
-                RECOVERED.inc()
-                log.info("run recovered", run_id=run.id, attempt=run.attempts)
-                self._dispatcher.dispatch(run, fresh=False)
-                if run.cancel_requested:
-                    self._dispatcher.cancel(run.id)
+        """Give back what this process no longer drives, put back what has no living owner, and have the queue looked into."""
+        abandoned = set(self._pool.abandoned)
+        if abandoned:
+            await self._leases.release(abandoned)
+            self._pool.abandoned -= abandoned
+        await self._leases.wake_due()
+        orphans = await self._leases.release_orphans()
+        if orphans:
+            RECOVERED.inc(len(orphans))
+            log.info("runs recovered", runs=len(orphans), first=orphans[0])
+        self._dispatcher.hint(orphans)
 
     async def _every(self, interval_s: float, action: Callable[[], Awaitable[None]], *, at_once: bool) -> None:
         if not at_once:

@@ -32,6 +32,10 @@ class RunStatus(StrEnum):
 TERMINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
 
 
+PARKED = frozenset({RunStatus.WAITING, RunStatus.NEEDS_ATTENTION})
+"""States in which a run holds nothing and nobody drives it."""
+
+
 class NodeStatus(StrEnum):
     """Where one execution of a node is."""
 
@@ -43,6 +47,10 @@ class NodeStatus(StrEnum):
     """It failed for good."""
     SKIPPED = "skipped"
     """It did not run: its `when` was false, or its branch was not taken."""
+    WAITING = "waiting"
+    """It has begun and waits for a person, an event, a child run or a time; nothing is held meanwhile."""
+    RATE_LIMITED = "rate_limited"
+    """It waits its turn in a queue of the workflow; its next attempt has not begun."""
     CANCELLED = "cancelled"
     """The run was stopped while it ran."""
 
@@ -73,7 +81,9 @@ class EventType(StrEnum):
     NODE_PROGRESS = "node.progress"
     """How far a node is; `fraction` from 0 to 1, `message` in words."""
     NODE_RETRYING = "node.retrying"
-    """An attempt failed and another follows; `attempt`, `wait_s`, `error`."""
+    """An attempt failed and another follows; `attempt`, `wait_s`, `error`, and `reason` is `retry_budget` when that made the wait longer."""
+    NODE_RATE_LIMITED = "node.rate_limited"
+    """A node waits its turn in a queue of the workflow: `queue`, `lane`, about how long (`wait_s`), and the limit that holds it up (`reason`)."""
     NODE_COMPLETED = "node.completed"
     """A node ended; `output`, `attempt`, `duration_ms`, and `usage` where a model was called."""
     NODE_FAILED = "node.failed"
@@ -81,8 +91,12 @@ class EventType(StrEnum):
     NODE_SKIPPED = "node.skipped"
     """A node did not run; `reason` is `when` (its condition was false) or `branch` (its branch was not taken)."""
     INTERRUPT_REQUESTED = "interrupt.requested"
-    """A node asks a person."""
+    """Something is awaited: a person's answer, an event, leave to go on; `request` says what, `kind` of which sort."""
+    INTERRUPT_ESCALATED = "interrupt.escalated"
+    """Nobody answered in time, so others may answer too; `assignees` are all of them."""
+    INTERRUPT_REASSIGNED = "interrupt.reassigned"
+    """Somebody (`by`) changed who may answer or until when; `assignees`, `expires_at`."""
     INTERRUPT_ANSWERED = "interrupt.answered"
-    """A person answered."""
+    """It came: `decision` and `values` by the user `by`, or `status` says that it expired."""
     LOG = "log"
     """A node has something to say; `level`, `message`, `data`."""

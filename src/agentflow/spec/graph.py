@@ -1,4 +1,4 @@
-"""The ways of a workflow, whoever declares them: edges, a router's routes, and ``on_error``."""
+"""The ways of a workflow, whoever declares them: edges, a router's routes, ``on_error`` and ``compensate``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ class EdgeKind(StrEnum):
     """Named by a router's config: taken when the router chose it."""
     ERROR = "error"
     """``on_error``: taken when the node failed for good."""
+    COMPENSATE = "compensate"
+    """``compensate``: never taken; its target is run by itself when the run fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def _implied(index: int, node: Node, catalog: NodeCatalog) -> Iterator[FlowEdge]
             yield FlowEdge(node.id, target.node_id, EdgeKind.ROUTE, pointer(f"/nodes/{index}/config", *target.path))
     if node.on_error is not None:
         yield FlowEdge(node.id, node.on_error, EdgeKind.ERROR, f"/nodes/{index}/on_error")
+    if node.compensate is not None:
+        yield FlowEdge(node.id, node.compensate, EdgeKind.COMPENSATE, f"/nodes/{index}/compensate")
 
 
 def _declared(spec: WorkflowSpec) -> Iterator[FlowEdge]:

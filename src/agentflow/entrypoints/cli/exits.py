@@ -13,6 +13,8 @@ class Exit(IntEnum):
     BAD_USAGE = 2
     INVALID_SPEC = 3
     UNREACHABLE = 4
+    WAITING = 5
+    """The run waits for somebody; it goes on once it is answered."""
 
 
 class CliError(Exception):

@@ -5,7 +5,22 @@ import sys
 
 import typer
 
-from agentflow.entrypoints.cli.commands import collections, doctor, migrate, run, runs, serve, transfer, validate, version, workflows
+from agentflow.entrypoints.cli.commands import (
+    backup,
+    collections,
+    doctor,
+    migrate,
+    people,
+    run,
+    runs,
+    serve,
+    time_travel,
+    transfer,
+    validate,
+    version,
+    worker,
+    workflows,
+)
 from agentflow.entrypoints.cli.exits import CliError, Exit
 from agentflow.entrypoints.cli.printer import report
 from agentflow.errors import AgentFlowError, Kind
@@ -21,14 +36,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("run")(run.run)
 app.command("validate")(validate.validate)
+runs.app.command("inbox")(people.inbox)
+runs.app.command("answer")(people.answer)
+runs.app.command("checkpoints")(time_travel.checkpoints)
+runs.app.command("fork")(time_travel.fork)
+runs.app.command("retry")(time_travel.retry)
 app.add_typer(runs.app, name="runs")
 app.add_typer(workflows.app, name="workflows")
 app.add_typer(collections.app, name="collections")
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate)
 app.command("version")(version.version)
 

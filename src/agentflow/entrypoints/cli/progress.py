@@ -63,6 +63,8 @@ class Progress:
                 f"  ↻ {node}: {_error(data.get('error'))}; attempt {data.get('attempt', '?')} failed, again in {data.get('wait_s', '?')} s",
                 "yellow",
             )
+        elif what == "rate_limited":
+            self.printer.step(f"  … {node} waits about {data.get('wait_s', '?')} s in the queue {data.get('queue', '?')}", "yellow")
         elif what == "skipped":
             self.printer.step(f"  - {node} skipped")
         elif what == "progress":
@@ -73,7 +75,7 @@ class Progress:
             self.printer.step("  ↻ resumed", "yellow")
         elif kind == "run.waiting":
             self.last = event
-            self.printer.step("  ‖ waiting for a person", "yellow")
+            self.printer.step(f"  ‖ waiting at {', '.join(event['data'].get('nodes') or ()) or 'a node'}", "yellow")
         elif kind in _RUN_ENDS:
             self.last = event
             mark, style = _RUN_ENDS[kind]

@@ -5,9 +5,9 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from agentflow.errors import Unavailable
+from agentflow.errors import AgentFlowError, StorageFull, Unavailable
 
-RETRY_AFTER_S = 2.0
+RETRY_AFTER_S = 1.0
 
 _SQLITE = frozenset(
     {
@@ -21,6 +21,7 @@ _SQLITE = frozenset(
 )
 _SQLSTATE_CLASSES = ("08", "53", "55", "57")
 """Connection exceptions, insufficient resources, not in the needed state, operator intervention (a server that stops or starts)."""
+_DISK_FULL = "53100"
 
 
 class DatabaseUnavailable(Unavailable):
@@ -29,8 +30,13 @@ class DatabaseUnavailable(Unavailable):
     code, title = "DATABASE_UNAVAILABLE", "Database unavailable"
 
 
-def as_unavailable(error: BaseException) -> DatabaseUnavailable | None:
+def as_unavailable(error: BaseException) -> AgentFlowError | None:
     """Return the error to show when ``error`` says that the database cannot serve now, or None when it is something else."""
+    if _is_full(error):
+        hint = "Free some space, or delete old runs: `agentflow runs prune`. It goes on by itself then."
+        return StorageFull(
+            "There is no room left for the database; nothing of this request was stored.", hint=hint, retry_after_s=RETRY_AFTER_S
+        )
     if not _is_down(error):
         return None
     return DatabaseUnavailable(
@@ -38,6 +44,12 @@ def as_unavailable(error: BaseException) -> DatabaseUnavailable | None:
         hint="Try again; GET /health/ready shows when it answers.",
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+def _is_full(error: BaseException) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == _DISK_FULL
 
 
 def _is_down(error: BaseException) -> bool:

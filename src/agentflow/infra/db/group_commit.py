@@ -5,12 +5,13 @@ is waiting, writes it in one transaction and resolves the futures. Batches of on
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,11 +19,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from agentflow.errors import Unavailable
 from agentflow.infra.db.bulk import BulkStatement
 from agentflow.infra.db.engine import Database
+from agentflow.infra.observability.metrics import QUICK_SECONDS
 
 log = structlog.get_logger(__name__)
 
 COMMITS = Counter("agentflow_group_commits_total", "Transactions that the group committer wrote.")
 BATCHES = Histogram("agentflow_group_commit_batches", "Batches that shared one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
+TIMES = Histogram("agentflow_group_commit_duration_seconds", "Time of a transaction of the group committer.", buckets=QUICK_SECONDS)
+WAITING = Gauge("agentflow_group_commit_waiting", "Batches that wait for the next transaction of the group committer.")
+FAILED = Counter(
+    "agentflow_group_commit_failures_total", "Batches that the database refused, or whose outcome is unknown; most are sent again."
+)
+FENCED = Counter("agentflow_fenced_writes_total", "Batches refused because their run has another owner by now: late writes of a zombie.")
 
 MAX_ROWS_PER_COMMIT = 5_000
 
@@ -33,10 +41,11 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What must still hold when a batch is written: ``owner`` owns ``key``."""
+    """What must still hold when a batch is written: ``owner`` owns ``key``, by this ``token``; without an owner the token is enough."""
 
     key: str
     token: int
+    owner: str | None = None
 
 
 @dataclass(slots=True)
@@ -45,11 +54,14 @@ class Batch:
 
     Attributes:
         guard: checked in the same transaction; None for writes that need no owner.
+        locks: keys of further rows that the writes change; they are locked together with the guards, in one order, so that transactions
+            cannot block one another in a circle.
         writes: by statement, the parameter sets it runs with, in order; statements run in ascending ``rank``.
     """
 
     guard: Guard | None = None
     writes: dict[BulkStatement, list[Mapping[str, Any]]] = field(default_factory=dict)
+    locks: tuple[str, ...] = ()
 
     def add(self, statement: BulkStatement, row: Mapping[str, Any]) -> None:
         """Append one row for ``statement``."""
@@ -57,7 +69,7 @@ class Batch:
 
 
 Statement: TypeAlias = BulkStatement
-GuardCheck: TypeAlias = Callable[[Connection, Sequence[Guard]], set[Guard]]
+GuardCheck: TypeAlias = Callable[[Connection, Sequence[Guard], Sequence[str]], set[Guard]]
 
 
 class GroupCommitter:
@@ -65,7 +77,7 @@ class GroupCommitter:
 
     Args:
         database: where to write.
-        check: given the guards of a transaction, returns those that no longer hold; locks the rows it looked at.
+        check: given the guards of a transaction, returns those that no longer hold; locks the rows it looked at, and those of further keys.
     """
 
     def __init__(self, database: Database, check: GuardCheck) -> None:
@@ -121,6 +133,8 @@ class GroupCommitter:
         return taken
 
     async def _write(self, taken: list[tuple[Batch, asyncio.Future[None]]]) -> None:
+        began = time.perf_counter()
+        WAITING.set(len(self._waiting))
         try:
             refused = await self._commit([batch for batch, _ in taken])
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers wait to hear of it, and the next batches must be written
@@ -128,10 +142,12 @@ class GroupCommitter:
             return
         COMMITS.inc()
         BATCHES.observe(len(taken))
+        TIMES.observe(time.perf_counter() - began)
         for batch, future in taken:
             if future.done():
                 continue
             if batch.guard in refused:
+                FENCED.inc()
                 future.set_exception(Fenced())
             else:
                 future.set_result(None)
@@ -143,6 +159,7 @@ class GroupCommitter:
             await self._write(taken[:middle])
             await self._write(taken[middle:])
             return
+        FAILED.inc(len(taken))
         log.warning("group commit failed", batches=len(taken), error=str(error))
         for _, future in taken:
             if not future.done():
@@ -150,9 +167,10 @@ class GroupCommitter:
 
     async def _commit(self, batches: list[Batch]) -> set[Guard]:
         guards = list(dict.fromkeys(batch.guard for batch in batches if batch.guard is not None))
+        locks = [key for batch in batches for key in batch.locks]
 
         def work(connection: Connection) -> set[Guard]:
-            refused = self._check(connection, guards) if guards else set()
+            refused = self._check(connection, guards, locks) if guards else set()
             merged: dict[Statement, list[Mapping[str, Any]]] = {}
             for batch in batches:
                 if batch.guard is None or batch.guard not in refused:

@@ -24,6 +24,10 @@ def _parsed(text: str) -> uuid.UUID | None:
         return None
 
 
+def _uuid(text: str | None) -> uuid.UUID | None:
+    return None if text is None else _parsed(text)
+
+
 @lru_cache(maxsize=8192)
 def _bytes(text: str | None) -> bytes | None:
     parsed = None if text is None else _parsed(text)
@@ -53,8 +57,8 @@ class Id(TypeDecorator[str]):
         return parsed if parsed is None or dialect.name == "postgresql" else parsed.bytes
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        """Return a plain function for SQLite: every row of every run passes here, most of them with an id seen before."""
-        return super().bind_processor(dialect) if dialect.name == "postgresql" else _bytes
+        """Return a plain function: every row of every run passes here, most of them with an id seen before."""
+        return _uuid if dialect.name == "postgresql" else _bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Turn the driver's value into canonical text."""
@@ -78,8 +82,8 @@ class UtcTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else _microseconds(value)
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        """Return a plain function for SQLite, as ``Id`` does."""
-        return super().bind_processor(dialect) if dialect.name == "postgresql" else _microseconds
+        """Return a plain function, as ``Id`` does; None for PostgreSQL, whose driver takes the value as it is."""
+        return None if dialect.name == "postgresql" else _microseconds
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Turn the driver's value into an aware time."""
@@ -87,6 +91,21 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         moment: datetime = value.astimezone(UTC) if dialect.name == "postgresql" else from_microseconds(value)
         return moment
+
+
+class Encoded:
+    """JSON text in the place of a value that was encoded before it is bound."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text.decode()
+
+
+def _json_text(value: Any) -> str | None:
+    if type(value) is Encoded:
+        return value.text
+    return None if value is None else json.dumps(value)
 
 
 class JsonText(TypeDecorator[Any]):
@@ -104,7 +123,11 @@ class JsonText(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Encode a value; None is stored as SQL NULL."""
-        return None if value is None else json.dumps(value)
+        return _json_text(value)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return a plain function, as ``Id`` does."""
+        return _json_text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Decode a stored text."""

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from agentflow import __version__
 from agentflow.errors import AgentFlowError
-from agentflow.interfaces.rest import docs, problems
+from agentflow.interfaces.rest import docs, problems, system
 from agentflow.interfaces.rest.middleware import MIDDLEWARE
 from agentflow.interfaces.rest.router import routes
 
@@ -23,13 +23,21 @@ Send the owner's key (in `<data-dir>/owner.key`) as `X-API-Key` or `Authorizatio
 
 def create_app(container: Any) -> FastAPI:
     """Return the application; ``container`` is an open ``bootstrap.container.Container``."""
+    return _app(container, [*routes(), *docs.router.routes])
+
+
+def create_probe_app(container: Any) -> FastAPI:
+    """Return health and metrics alone, for a process that serves nothing else."""
+    return _app(container, system.router.routes)
+
+
+def _app(container: Any, served: Iterable[BaseRoute]) -> FastAPI:
     app = FastAPI(title="AgentFlow", version=__version__, description=DESCRIPTION, openapi_url=None, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     app.state.container = container
     app.state.stopping = asyncio.Event()
     # Not include_router: it would match every request twice and keep no flat list.
-    app.router.routes.extend(routes())
-    app.router.routes.extend(docs.router.routes)
+    app.router.routes.extend(served)
     app.add_exception_handler(AgentFlowError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _framework)

@@ -15,23 +15,30 @@ OPEN = frozenset({"get_liveness", "get_readiness", "redeem_link", "get_openapi"}
 TAGS = {
     "workflows": "Stored workflows and their versions.",
     "runs": "Starting runs, their history and their events.",
+    "interrupts": "What runs wait for: questions to people, events, breakpoints, unknown outcomes; and the answers.",
     "collections": "Documents that workflows search.",
+    "artifacts": "Files, and values of runs too large for an answer.",
     "node types": "What a specification can be made of.",
     "auth": "Who the caller is.",
     "system": "Health, metrics and this document.",
 }
 _SECURITY: list[dict[str, list[str]]] = [{"api_key": []}, {"bearer": []}]
+_READS_LARGE_VALUES = frozenset({"get_run", "list_run_nodes", "list_run_events", "get_artifact_content"})
+_STARTS_RUNS = frozenset({"execute_workflow", "execute_spec", "retry_run", "fork_run"})
 _CODES = {
     400: "MALFORMED",
     401: "UNAUTHENTICATED",
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     409: "CONFLICT",
+    410: "OBJECT_MISSING",
     412: "PRECONDITION_FAILED",
     413: "TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "INVALID",
+    429: "QUEUE_FULL",
     503: "UNAVAILABLE",
+    507: "STORAGE_FULL",
 }
 _DETAILS = {
     400: "The body is not acceptable JSON: unexpected end of data.",
@@ -39,11 +46,14 @@ _DETAILS = {
     403: "This needs the permission workflows:write.",
     404: "There is nothing of this name.",
     409: "There is one of this name already.",
+    410: "The stored value 9f86d081884c is gone.",
     412: "The resource was changed since you read it.",
     413: "The body is larger than 10000000 bytes (setting max_body_bytes).",
     415: "This reads application/json, not text/plain.",
     422: "Field required (body /spec).",
+    429: "50000 of your runs wait for a worker already (setting max_queued_runs_per_tenant).",
     503: "The database does not answer.",
+    507: "There is no room left where the data is kept.",
 }
 
 
@@ -128,12 +138,16 @@ def _possible(operation: Mapping[str, Any]) -> Iterator[int]:
         yield 401  # the token of a link is a credential
     if "path" in places or "requestBody" in operation:
         yield 404
+    if operation["operationId"] in _READS_LARGE_VALUES:
+        yield 410
     if places or "requestBody" in operation:
         yield 422
     if "requestBody" in operation:
-        yield from (409, 415)
+        yield from (409, 415, 507)
     if names & {"Idempotency-Key", "workflow"}:
         yield 409  # the first request is under way, or several workflows have the name
+    if operation["operationId"] in _STARTS_RUNS:
+        yield 429
     if "If-Match" in names:
         yield 412
 

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from agentflow.endpoints.answers import encode
 from agentflow.endpoints.requests import REQUEST_ID
-from agentflow.errors import AgentFlowError, Kind
+from agentflow.errors import AgentFlowError, Kind, RateLimited
 from agentflow.kit.json import pointer
 
 STATUS: Mapping[Kind, int] = {
@@ -29,6 +29,7 @@ STATUS: Mapping[Kind, int] = {
     Kind.INVALID: 422,
     Kind.RATE_LIMITED: 429,
     Kind.UNAVAILABLE: 503,
+    Kind.STORAGE_FULL: 507,
 }
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 1.0
@@ -55,8 +56,10 @@ def problem_of(error: AgentFlowError, scope: Scope) -> Response:
     headers: dict[str, str] = {}
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = 'Bearer realm="agentflow"'
-    if error.kind in (Kind.UNAVAILABLE, Kind.RATE_LIMITED):
+    if error.kind in (Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.STORAGE_FULL):
         headers["Retry-After"] = str(math.ceil(RETRY_S if error.retry_after_s is None else error.retry_after_s))
+    if isinstance(error, RateLimited) and error.limit is not None:
+        headers |= {"RateLimit-Limit": str(error.limit), "RateLimit-Remaining": "0", "RateLimit-Reset": headers["Retry-After"]}
     return _problem(STATUS[error.kind], error.code, error.title, error.message, scope, error.hint, error.errors, headers)
 
 

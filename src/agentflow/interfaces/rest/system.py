@@ -30,12 +30,13 @@ class Dependency(BaseModel):
     ok: bool = Field(description="Whether it answers.", examples=[True])
     latency_ms: float = Field(description="Milliseconds to its answer.", examples=[0.4])
     error: str | None = Field(default=None, description="What went wrong, or null.", examples=[None])
+    required: bool = Field(description="Whether requests cannot be served without it.", examples=[True])
 
 
 class Readiness(BaseModel):
     """Whether requests can be served."""
 
-    status: Literal["ok", "unavailable"] = Field(description="`ok` when every dependency answers.", examples=["ok"])
+    status: Literal["ok", "unavailable"] = Field(description="`ok` when every required dependency answers.", examples=["ok"])
     dependencies: list[Dependency] = Field(description="Every dependency.")
 
 
@@ -56,7 +57,7 @@ async def get_readiness(request: Request) -> Response:
     """Look at every dependency and say how long each took: for a load balancer."""
     checks: Sequence[Check] = request.app.state.container.checks
     found = await examine(checks)
-    ready = all(item.ok for item in found)
+    ready = all(item.ok or not item.required for item in found)
     return JsonAnswer({"status": "ok" if ready else "unavailable", "dependencies": found}, 200 if ready else 503)
 
 
@@ -67,6 +68,7 @@ async def get_readiness(request: Request) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": "agentflow_http_requests_in_flight 1.0\n"}}}},
 )
-async def get_metrics(_subject: MetricsRead) -> Response:
-    """Return all metrics in Prometheus' text format."""
+async def get_metrics(request: Request, _subject: MetricsRead) -> Response:
+    """Return all metrics of this process in Prometheus' text format, and those of the queue that all processes share."""
+    await request.app.state.container.gauges.refresh()
     return Response(exposition(), media_type=CONTENT_TYPE)

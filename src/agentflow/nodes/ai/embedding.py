@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType
-from agentflow.nodes.context import NodeContext
+from agentflow.nodes.context import NodeContext, estimate_tokens
 
 MAX_TEXTS = 2_000
 
@@ -45,6 +45,10 @@ class EmbeddingNode(NodeType[EmbeddingConfig]):
     def source_required(self, config: Mapping[str, Any]) -> bool:
         """Without a source the local model is used."""
         return False
+
+    def expected_tokens(self, config: EmbeddingConfig) -> int:
+        """Return the length of the texts by a rule of thumb."""
+        return sum(map(estimate_tokens, config.texts))
 
     async def run(self, context: NodeContext, config: EmbeddingConfig) -> EmbeddingOutput:
         """Embed the texts; see the base for what it raises."""

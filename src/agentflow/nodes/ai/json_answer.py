@@ -1,37 +1,14 @@
 """Reading JSON out of a model's answer and holding it to a schema."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
-
-import jsonschema_rs
 
 from agentflow.errors import NodeError
 from agentflow.kit import json
+from agentflow.kit.json_schema import mismatches
 
 MAX_DEPTH = 50
 _FENCE = "```"
-
-
-class InvalidSchema(ValueError):
-    """The text is not a JSON Schema that stands by itself."""
-
-
-def _no_references(uri: str) -> Any:
-    raise ValueError(f"{uri} is not fetched: the schema must be complete in itself")
-
-
-@lru_cache(maxsize=256)
-def _validator(schema: bytes) -> Any:
-    return jsonschema_rs.validator_for(json.loads(schema), retriever=_no_references)
-
-
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raise InvalidSchema unless ``schema`` is a JSON Schema complete in itself; nothing is ever fetched."""
-    try:
-        _validator(json.canonical(schema))
-    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-        raise InvalidSchema(str(getattr(error, "message", error))[:300]) from error
 
 
 def read(text: str, schema: Mapping[str, Any]) -> Any:
@@ -44,10 +21,8 @@ def read(text: str, schema: Mapping[str, Any]) -> Any:
         value = json.loads(_unfenced(text), max_depth=MAX_DEPTH)
     except json.InvalidJson as error:
         raise _invalid(f"is not JSON: {error}", {"text": text[:1000]}) from error
-    mismatch = next(_validator(json.canonical(schema)).iter_errors(value), None)
-    if mismatch is not None:
-        path = json.pointer("", *mismatch.instance_path)
-        raise _invalid(f"does not fit json_schema at {path or 'its root'}: {mismatch.message[:300]}", {"path": path, "value": value})
+    for path, message in mismatches(schema, value):
+        raise _invalid(f"does not fit json_schema at {path or 'its root'}: {message}", {"path": path, "value": value})
     return value
 
 

@@ -7,12 +7,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agentflow.errors import NodeError
+from agentflow.kit.json_schema import check_schema
 from agentflow.nodes.ai import json_answer
 from agentflow.nodes.ai.messages import MAX_IMAGES, Message, ToolCall, with_images
 from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType
-from agentflow.nodes.context import ChatRequest, ChatResult, NodeContext
+from agentflow.nodes.context import ChatRequest, ChatResult, NodeContext, estimate_tokens, plain_text
+from agentflow.nodes.shapes import of_user
 
 MAX_TOOLS = 128
+USUAL_ANSWER_TOKENS = 512
+"""What an answer is expected to take where nothing bounds it."""
 
 
 class Tool(BaseModel):
@@ -31,7 +35,7 @@ class Tool(BaseModel):
     @field_validator("parameters")
     @classmethod
     def _is_schema(cls, value: dict[str, Any]) -> dict[str, Any]:
-        json_answer.check_schema(value)
+        check_schema(value)
         return value
 
 
@@ -94,7 +98,7 @@ class LlmConfig(NodeConfig):
     @classmethod
     def _is_schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None:
-            json_answer.check_schema(value)
+            check_schema(value)
         return value
 
     @model_validator(mode="after")
@@ -156,10 +160,12 @@ class LlmNode(NodeType[LlmConfig]):
     def output_schema(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the output's schema; ``json`` has the shape that the config asks for, so that references into it can be checked."""
         schema = self._output_schema
-        wanted = config.get("json_schema")
-        # A schema with references of its own would point into ours; then nothing is promised about the value.
-        known = wanted if isinstance(wanted, dict) and "$ref" not in str(wanted) else {}
-        return {**schema, "properties": {**schema["properties"], "json": known}}
+        return {**schema, "properties": {**schema["properties"], "json": of_user(config.get("json_schema"))}}
+
+    def expected_tokens(self, config: LlmConfig) -> int:
+        """Return the prompt's length by a rule of thumb, and the longest answer that is allowed."""
+        texts = [config.system or "", config.prompt or "", *(plain_text(message.content) for message in config.messages or ())]
+        return sum(map(estimate_tokens, texts)) + (config.max_tokens or USUAL_ANSWER_TOKENS)
 
     async def run(self, context: NodeContext, config: LlmConfig) -> LlmOutput:
         """Ask the model; see the base for what it raises."""

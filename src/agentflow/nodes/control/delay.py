@@ -1,6 +1,5 @@
 """``delay``: waits, for a while or until a moment."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -11,7 +10,6 @@ from agentflow.nodes.context import NodeContext
 
 MAX_SECONDS = 2_592_000
 """Thirty days."""
-_LONGEST_SLEEP_S = 3600.0
 
 
 class DelayConfig(NodeConfig):
@@ -64,7 +62,5 @@ class DelayNode(NodeType[DelayConfig]):
                 error_code="INVALID_CONFIG",
                 hint="Wait in several steps, or start the run later.",
             )
-        # In pieces, for the wall clock may be set while we sleep.
-        while (left := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - time passes by itself
-            await asyncio.sleep(min(left, _LONGEST_SLEEP_S))
+        await context.sleep_until(due)
         return DelayOutput(waited_s=round(max(0.0, (datetime.now(UTC) - context.started_at).total_seconds()), 3))

@@ -1,12 +1,14 @@
 """``db``: reads and changes the data of a user's database."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from agentflow.infra.observability import tracing
 from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType
-from agentflow.nodes.context import NodeContext
+from agentflow.nodes.context import DatabaseSource, NodeContext
 from agentflow.nodes.data import db_statements
 from agentflow.spec.effects import EffectClass
 
@@ -124,6 +126,10 @@ class DbConfig(NodeConfig):
             raise ValueError(f"{self.operation} without where changes every row; set allow_all if that is meant")
 
 
+_CHANGES_ROWS = re.compile(r"\s*(insert|update|delete|replace|with|select)\b", re.IGNORECASE)
+"""What MySQL runs inside a transaction; CREATE, ALTER, DROP and others it commits by themselves."""
+
+
 class DbOutput(NodeOutput):
     """What ``db`` brings back."""
 
@@ -152,27 +158,53 @@ class DbNode(NodeType[DbConfig]):
     }
 
     def effect(self, config: Mapping[str, Any]) -> EffectClass:
-        """Return ``pure`` for what the database is told to run read-only; a change cannot be keyed."""
-        return EffectClass.ONCE if config.get("write") or config.get("operation", "select") != "select" else EffectClass.PURE
+        """Return ``pure`` for what the database is told to run read-only; a change commits with a note of it."""
+        return EffectClass.TRANSACTIONAL if config.get("write") or config.get("operation", "select") != "select" else EffectClass.PURE
 
     async def run(self, context: NodeContext, config: DbConfig) -> DbOutput:
-        """Run the statements in one transaction.
+        """Run the statements in one transaction; a change exactly once, where the database can note it.
 
         Raises:
             NodeError: an error of the database, see ``sources.databases``.
         """
         database = context.database()
         statements = _statements(config, database.dialect)
-        results = await database.run(
-            statements,
-            read_only=not config.write and config.operation not in _WRITES,
-            timeout_s=config.timeout_s,
-            max_rows=config.max_rows,
-        )
+        read_only = not config.write and config.operation not in _WRITES
+        effect = None if read_only else await _effect(context, database, statements)
+        with _span(config, database.dialect, statements) as span:
+            results = await database.run(
+                statements, read_only=read_only, timeout_s=config.timeout_s, max_rows=config.max_rows, effect=effect
+            )
+            span.set({"db.response.returned_rows": sum(len(result.rows) for result in results)})
         if config.operation is not None:
             rows = [dict(row) for result in results for row in result.rows]
             return DbOutput(rows=rows, rowcount=sum(result.rowcount for result in results))
         return DbOutput(rows=[dict(row) for row in results[-1].rows], rowcount=results[-1].rowcount)
+
+
+async def _effect(context: NodeContext, database: DatabaseSource, statements: Sequence[db_statements.Statement]) -> str | None:
+    """Return the key under which a change is noted; None where the database cannot, and then the change is of class ``once``."""
+    ends_by_itself = database.dialect == "mysql" and len(statements) == 1 and not _CHANGES_ROWS.match(statements[0][0])
+    if not ends_by_itself and await database.remembers():
+        return context.key
+    await context.cannot_repeat()
+    return None
+
+
+def _span(config: DbConfig, dialect: db_statements.Dialect, statements: Sequence[db_statements.Statement]) -> tracing.Span:
+    """Begin a span by OpenTelemetry's conventions for databases; the SQL only where content may be shown, its values never."""
+    if not tracing.is_on():
+        return tracing.NO_SPAN
+    operation = (config.operation or statements[0][0].split(maxsplit=1)[0]).upper()
+    attributes: dict[str, tracing.Value | None] = {
+        "db.system.name": dialect,
+        "db.operation.name": operation,
+        "db.collection.name": config.table,
+        "db.operation.batch.size": len(statements) if len(statements) > 1 else None,
+    }
+    if tracing.shows_content():
+        attributes["db.query.text"] = "; ".join(sql for sql, _ in statements)
+    return tracing.span(" ".join(filter(None, (operation, config.table))), tracing.SpanKind.CLIENT, attributes)
 
 
 def _statements(config: DbConfig, dialect: db_statements.Dialect) -> Sequence[db_statements.Statement]:

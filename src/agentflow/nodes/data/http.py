@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType
-from agentflow.nodes.context import NodeContext
+from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType, host_of
+from agentflow.nodes.context import NodeContext, ResolvedSource
 from agentflow.nodes.data import http_response, http_target
 from agentflow.nodes.fields import Text
 from agentflow.spec.effects import EffectClass
@@ -91,6 +91,12 @@ class HttpNode(NodeType[HttpConfig]):
     def effect(self, config: Mapping[str, Any]) -> EffectClass:
         """Return ``pure`` for methods that only read; a method from a template may be any."""
         return EffectClass.PURE if config.get("method", "GET") in _SAFE else EffectClass.KEYED
+
+    def outside(self, config: HttpConfig, source: ResolvedSource | None) -> str | None:
+        """Return the host of the URL, or the source's."""
+        if source is not None:
+            return super().outside(config, source)
+        return f"http:{host_of(config.url)}"
 
     async def run(self, context: NodeContext, config: HttpConfig) -> HttpOutput:
         """Send the request and read the answer.

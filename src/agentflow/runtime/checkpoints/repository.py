@@ -25,6 +25,8 @@ class Stored:
     checkpoint_id: str
     parent_id: str | None
     body: bytes
+    run_id: str | None = None
+    """LangGraph's run; read only from Redis."""
 
 
 @dataclass(slots=True)

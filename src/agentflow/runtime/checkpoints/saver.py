@@ -1,8 +1,10 @@
 """The checkpoint saver that LangGraph talks to."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -15,20 +17,49 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.types import INTERRUPT, RESUME
+from prometheus_client import Counter
 
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.group_commit import Batch, GroupCommitter, Statement
+from agentflow.infra.observability.metrics import QUICK_SECONDS, Tallies
 from agentflow.kit.ids import is_id
 from agentflow.runtime.checkpoints import retention
-from agentflow.runtime.checkpoints.codec import StrictSerializer, pack
+from agentflow.runtime.checkpoints.codec import RefusedBlob, StrictSerializer, pack
 from agentflow.runtime.checkpoints.delta import State, encode
 from agentflow.runtime.checkpoints.repository import CheckpointRepository, Lineage, PendingWrites
 from agentflow.runtime.checkpoints.statements import CheckpointStatements
 
+log = structlog.get_logger(__name__)
+
+SIZES = Tallies(
+    "agentflow_checkpoint_bytes",
+    "Size of a checkpoint as stored: what its step changed.",
+    "kind",
+    (256, 1024, 4096, 16384, 65536, 1e6, 1e7),
+)
+TIMES = Tallies(
+    "agentflow_checkpoint_put_duration_seconds",
+    "Time of the saver for a checkpoint; `run` hands it to the journal of a run, `durable` waits for the disk.",
+    "kind",
+    QUICK_SECONDS,
+)
+USELESS = Counter(
+    "agentflow_checkpoints_useless_total", "Checkpoints that could not be read or said more than the journal, and were passed over."
+)
+
 Sink = Callable[[Statement, Mapping[str, Any]], None]
 """Takes rows that somebody else makes durable."""
+After = Callable[[Callable[[], None]], None]
+"""Does something once the rows given to a sink are durable."""
+Agrees = Callable[[Mapping[str, Any]], bool]
+"""Tells whether the journal holds all that the channels of a checkpoint say."""
 
 _KEPT_BY_RUNS = frozenset({INTERRUPT, RESUME})
+
+
+def call_now(action: Callable[[], None]) -> None:
+    """Fulfil ``After`` for rows that are durable, or for which that does not matter."""
+    action()
 
 
 class AgentFlowSaver(BaseCheckpointSaver[int]):
@@ -62,12 +93,14 @@ class AgentFlowSaver(BaseCheckpointSaver[int]):
         self._statements = statements or CheckpointStatements(is_sqlite=database.is_sqlite)
         self._last: dict[tuple[str, str], tuple[str, State]] = {}
         """By thread and namespace: the newest checkpoint of this run, so that the next needs no read. Only used with a sink."""
+        self._begun = False
+        self._start: CheckpointTuple | None = None
 
     def for_tenant(self, tenant_id: str) -> "AgentFlowSaver":
         """Return a saver of one tenant whose writes are durable when they return."""
         return AgentFlowSaver(self._database, self._committer, tenant_id, statements=self._statements)
 
-    def for_run(self, tenant_id: str, sink: Sink) -> "AgentFlowSaver":
+    def for_run(self, tenant_id: str, sink: Sink, _after: After = call_now) -> "AgentFlowSaver":
         """Return a saver for one run in the hands of this process; it hands rows to ``sink`` and returns at once.
 
         It does not keep the writes of single tasks, except questions to people and their answers: the run's journal remembers what each
@@ -83,6 +116,40 @@ class AgentFlowSaver(BaseCheckpointSaver[int]):
         """Tell whether a thread has been checkpointed."""
         return await self._repository.has_any(thread_id)
 
+    async def begin(self, thread_id: str, agrees: Agrees | None) -> bool:
+        """Find where a run goes on; True when at a checkpoint, False when at its start.
+
+        A checkpoint is only a shorter way: one that cannot be read, or that says more than the journal holds, is passed over, and the
+        engine walks from the start over the outcomes that the journal remembers.
+
+        Args:
+            thread_id: the run.
+            agrees: judges the channels of a checkpoint; None for a run that begins, which needs no look at the database.
+        """
+        self._begun = True
+        if agrees is not None:
+            try:
+                found = await self._repository.lineage(thread_id, "", None)
+                self._start = None if found is None else await self._examined(thread_id, found, agrees)
+            except RefusedBlob as error:
+                USELESS.inc()
+                log.warning("a checkpoint cannot be read; the run walks from its start", run_id=thread_id, error=str(error))
+        return self._start is not None
+
+    async def _examined(self, thread_id: str, found: tuple[str, Lineage], agrees: Agrees) -> CheckpointTuple | None:
+        checkpoint_id, lineage = found
+        checkpoint, state = lineage.rebuild(checkpoint_id)
+        if not agrees(checkpoint["channel_values"]):
+            USELESS.inc()
+            log.warning("a checkpoint says more than the journal; the run walks from its start", run_id=thread_id)
+            return None
+        self._last[(thread_id, "")] = (checkpoint_id, state)
+        pending = await self._repository.pending(thread_id, "", [checkpoint_id])
+        return _tuple(lineage, checkpoint_id, pending[checkpoint_id])
+
+    def close(self) -> None:
+        """Hand over what the sink does not have yet; nothing here, where every checkpoint goes to it at once."""
+
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
     ) -> RunnableConfig:
@@ -92,6 +159,7 @@ class AgentFlowSaver(BaseCheckpointSaver[int]):
             UnstorableValue: the state holds a value that checkpoints do not.
             Fenced: the run has another owner (from the sink, or later from its flush).
         """
+        began = time.perf_counter()
         configurable = config["configurable"]
         thread_id, namespace = configurable["thread_id"], configurable.get("checkpoint_ns", "")
         checkpoint_id, parent_id = checkpoint["id"], configurable.get("checkpoint_id")
@@ -105,6 +173,9 @@ class AgentFlowSaver(BaseCheckpointSaver[int]):
         row = {"tenant_id": self._tenant, "thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint_id}
         run_id = known.get("run_id")
         await self._store([(self._statements.put, {**row, "parent_id": parent_id, "run_id": run_id and str(run_id), "body": body})])
+        kind = "durable" if self._sink is None else "run"
+        SIZES.of(kind).observe(len(body))
+        TIMES.of(kind).observe(time.perf_counter() - began)
         return _config(thread_id, namespace, checkpoint_id)
 
     async def aput_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
@@ -140,6 +211,8 @@ class AgentFlowSaver(BaseCheckpointSaver[int]):
         """
         thread_id, namespace = config["configurable"]["thread_id"], config["configurable"].get("checkpoint_ns", "")
         asked = get_checkpoint_id(config)
+        if self._begun and asked is None and not namespace:
+            return self._start
         if asked is not None and not is_id(asked):
             return None
         found = await self._repository.lineage(thread_id, namespace, asked)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agentflow.infra.db.group_commit import Statement
@@ -21,6 +21,8 @@ class CheckpointStatements:
         # A regular write counts once, whatever a repeated task says; a special one (interrupt, resume, error) is overwritten.
         self.add_write = Statement("add_checkpoint_write", 7, insert(WRITES).on_conflict_do_nothing())
         self.put_write = Statement("put_checkpoint_write", 8, _upsert(insert(WRITES), WRITES))
+        keys = [CHECKPOINTS.c[column.name] == bindparam(column.name) for column in CHECKPOINTS.primary_key]
+        self.drop = Statement("drop_checkpoint", 9, CHECKPOINTS.delete().where(*keys))
 
 
 def _upsert(insert: Any, table: Table) -> Any:

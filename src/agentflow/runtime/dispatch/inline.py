@@ -1,119 +1,51 @@
-"""The worker inside the server's own process: drives up to a number of runs at a time, the most urgent first."""
+"""Runs come to the workers of the same process: without a broker, and in ``agentflow worker`` itself."""
 
-import asyncio
-import heapq
-import itertools
+from collections.abc import Callable, Iterable
 
-import structlog
-from prometheus_client import Gauge
-
-from agentflow.errors import Unavailable
-from agentflow.runtime.execution.executor import Drive, Executor, Stop
+from agentflow.runtime.dispatch.pool import WorkerPool
 from agentflow.runtime.records.records import RunRecord
-
-log = structlog.get_logger(__name__)
-
-RUNNING = Gauge("agentflow_runs_running", "Runs that this process is driving.")
-WAITING = Gauge("agentflow_runs_waiting", "Runs that wait in this process for a place.")
 
 
 class InlineDispatcher:
-    """Fulfils ``Dispatcher`` on the running event loop."""
+    """Fulfils ``Dispatcher`` on the running event loop.
 
-    def __init__(self, executor: Executor, places: int) -> None:
-        self._executor = executor
-        self._places = places
-        self._drives: dict[str, Drive] = {}
-        self._running = 0
-        self._queue: list[tuple[int, int, Drive]] = []
-        self._order = itertools.count()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closing = False
-        self.abandoned: set[str] = set()
-        """Runs that this process still holds the lease of but no longer drives; the sweeper gives them back."""
+    Args:
+        pool: the workers.
+        elsewhere: asks the other workers of a cluster to stop a run; None where there are none.
+    """
+
+    def __init__(self, pool: WorkerPool, elsewhere: Callable[[str], None] | None = None) -> None:
+        self._pool = pool
+        self._elsewhere = elsewhere
+
+    def reserve(self, run: RunRecord) -> bool:
+        """Keep a place for the run if there is one; else it will wait in the queue."""
+        return self._pool.reserve(run)
+
+    def unreserve(self, run: RunRecord) -> None:
+        """Give a kept place back."""
+        self._pool.unreserve(run)
 
     def dispatch(self, run: RunRecord, *, fresh: bool) -> None:
-        """Drive a run now, or when a place is free. A child never waits: its parent holds a place until it has ended."""
-        if run.id in self._drives:
-            return
-        if self._closing:
-            raise Unavailable("The server is shutting down.", retry_after_s=5)
-        drive = self._drives[run.id] = Drive(run, fresh)
-        self._idle.clear()
-        if self._running < self._places or run.parent_run_id is not None:
-            self._start(drive)
+        """Drive the run, or look into the queue for it."""
+        if run.lease_owner is None:
+            self._pool.wake()
         else:
-            heapq.heappush(self._queue, (-run.priority, next(self._order), drive))
-            WAITING.set(len(self._queue))
+            self._pool.drive(run, fresh=fresh)
+
+    def hint(self, run_ids: Iterable[str]) -> None:
+        """Look into the queue."""
+        self._pool.wake()
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run of this process to stop."""
-        drive = self._drives.get(run_id)
-        if drive is None:
-            return False
-        drive.ask(Stop.CANCEL)
-        if drive.task is None:
-            self._start(drive)
-        return True
+        return self._pool.cancel(run_id)
 
-    def has(self, run_id: str) -> bool:
-        """Tell whether this process has the run."""
-        return run_id in self._drives
+    def cancel_elsewhere(self, run_id: str) -> None:
+        """Ask whoever drives the run to stop it."""
+        if self._elsewhere is not None:
+            self._elsewhere(run_id)
 
     def record(self, run_id: str) -> RunRecord | None:
-        """Return the run as this process has it in its hands, or None; its end is durable only once the hub says so."""
-        drive = self._drives.get(run_id)
-        return None if drive is None else drive.run
-
-    @property
-    def free(self) -> int:
-        """How many more runs could be driven now."""
-        return max(self._places - self._running - len(self._queue), 0)
-
-    def _start(self, drive: Drive) -> None:
-        self._running += 1
-        RUNNING.set(self._running)
-        drive.task = asyncio.get_running_loop().create_task(self._drive(drive))
-
-    async def _drive(self, drive: Drive) -> None:
-        try:
-            await self._executor.drive(drive)
-        except asyncio.CancelledError:
-            log.info("run released", run_id=drive.run.id)
-        except Exception:
-            # The sweeper brings the run back through the front door.
-            log.exception("driving a run failed", run_id=drive.run.id)
-        finally:
-            self._done(drive)
-
-    def _done(self, drive: Drive) -> None:
-        self._drives.pop(drive.run.id, None)
-        if not drive.settled:
-            self.abandoned.add(drive.run.id)
-        self._running -= 1
-        while self._queue and self._running < self._places and not self._closing:
-            _, _, following = heapq.heappop(self._queue)
-            if following.task is None:
-                self._start(following)
-        RUNNING.set(self._running)
-        WAITING.set(len(self._queue))
-        if not self._drives:
-            self._idle.set()
-
-    async def close(self, grace_s: float) -> list[str]:
-        """Take no more runs, let the running ones finish for ``grace_s`` seconds, stop the rest; returns the runs given back."""
-        self._closing = True
-        waiting = [drive.run.id for _, _, drive in self._queue if drive.task is None]
-        for run_id in waiting:
-            self._drives.pop(run_id, None)
-        self._queue.clear()
-        tasks = {drive.task: drive for drive in self._drives.values() if drive.task is not None}
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
-                tasks[task].ask(Stop.RELEASE)
-                waiting.append(tasks[task].run.id)
-            if late:
-                await asyncio.wait(late, timeout=5)
-        return waiting
+        """Return the run as this process has it in its hands, or None."""
+        return self._pool.record(run_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -12,7 +13,11 @@ from agentflow.errors import AgentFlowError, NodeError
 from agentflow.kit import json
 from agentflow.nodes.base import NodeConfig
 from agentflow.nodes.context import NodeContext
+from agentflow.runtime.execution import counts
+from agentflow.runtime.execution.observed import observed_attempt, observed_node
 from agentflow.runtime.execution.retry import next_wait_s
+from agentflow.runtime.execution.retry_budget import RetryBudgets
+from agentflow.runtime.execution.throttle import Entrance
 from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.records import NodeRecord
 from agentflow.runtime.states import EventType
@@ -20,26 +25,81 @@ from agentflow.runtime.states import EventType
 log = structlog.get_logger(__name__)
 
 
-async def attempt(node: PlanNode, config: NodeConfig, record: NodeRecord, context: Any, journal: RunJournal, max_bytes: int) -> Any:
-    """Run a node until an attempt succeeds; returns its output as plain JSON.
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What decides when a node is attempted, and how often.
+
+    Attributes:
+        journal: where retries are told.
+        max_bytes: largest output.
+        budgets: retry budgets of the process.
+    """
+
+    journal: RunJournal
+    max_bytes: int
+    budgets: RetryBudgets
+
+
+@observed_node
+async def attempt(
+    node: PlanNode, config: NodeConfig, record: NodeRecord, context: Any, tries: Tries, entrance: Entrance | None = None
+) -> Any:
+    """Run a node until an attempt succeeds, each behind the queues of ``entrance``; returns its output as plain JSON.
 
     Raises:
         NodeError: the last attempt's cause.
     """
+    system = _outside(node, config, context)
+    if system is not None:
+        tries.budgets.first_attempt(context.tenant_id, system)
     while True:
+        if entrance is not None:
+            await entrance.enter(config, context.usage.tokens)
         record.attempts += 1
         context.attempt = record.attempts
         try:
-            return to_json(await _once(node, config, context), max_bytes)
+            output = to_json(await _once(node, config, context), tries.max_bytes)
         except NodeError as error:
             wait_s = next_wait_s(node.node.retry, record.attempts, error, random.random())  # noqa: S311 - jitter is no secret
             if wait_s is None:
                 raise
-            data = {"attempt": record.attempts, "wait_s": round(wait_s, 3), "error": {"code": error.error_code, "message": error.message}}
-            journal.event(EventType.NODE_RETRYING, record.key, data)
-            await asyncio.sleep(wait_s)
+            await _pause(node, record, context, tries, error, wait_s, system)
+        else:
+            if entrance is not None:
+                entrance.settle(context.usage.tokens)
+            return output
 
 
+def _outside(node: PlanNode, config: NodeConfig, context: Any) -> str | None:
+    """Return whose retry budget a node draws on: nobody's when it is never retried."""
+    if node.node.retry is None or not node.kind.source_kinds:
+        return None
+    return node.kind.outside(config, context.source)
+
+
+async def _pause(
+    node: PlanNode, record: NodeRecord, context: Any, tries: Tries, error: NodeError, wait_s: float, system: str | None
+) -> None:
+    """Wait before the next attempt, as long as the policy and the budget of the outside system say.
+
+    Raises:
+        NodeError: ``error`` itself, saying so, when the budget has no retry left within the policy's longest wait.
+    """
+    data = {"attempt": record.attempts, "error": {"code": error.error_code, "message": error.message}}
+    if system is not None and node.node.retry is not None:
+        budget_s = tries.budgets.withdraw(context.tenant_id, system, max(node.node.retry.max_interval_s, wait_s))
+        if budget_s is None:
+            error.details["not_retried"] = "retry_budget"
+            error.hint = f"{system} fails so often that its retry budget is spent: it may be down. {error.hint or ''}".rstrip()
+            raise error
+        if budget_s > wait_s:
+            wait_s, data["reason"] = budget_s, "retry_budget"
+    tries.journal.event(EventType.NODE_RETRYING, record.key, {**data, "wait_s": round(wait_s, 3)})
+    counts.RETRIES(error.error_code).inc()
+    await asyncio.sleep(wait_s)
+
+
+@observed_attempt
 async def _once(node: PlanNode, config: NodeConfig, context: NodeContext) -> Any:
     if node.node.timeout_s is None:
         return await _guarded(node, config, context)

@@ -1,19 +1,37 @@
 """The world as one attempt of one node sees it: fulfils ``nodes.context.NodeContext``."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentflow.errors import NodeError
-from agentflow.nodes.context import ChildRun, DatabaseSource, HttpClient, Knowledge, ModelGateway, Part, ResolvedSource, Usage
+from agentflow.nodes.context import (
+    ChildRun,
+    DatabaseSource,
+    HttpClient,
+    Knowledge,
+    ModelGateway,
+    Part,
+    Question,
+    Reply,
+    ResolvedSource,
+    Usage,
+)
+from agentflow.runtime.execution.failures import Suspended, UnknownOutcome
 from agentflow.runtime.execution.ports import ChildRequest, Ports
 from agentflow.runtime.execution.usage import UsageMeter
+from agentflow.runtime.execution.waits import Waits
+from agentflow.runtime.interrupts.records import InterruptStatus
 from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.states import EventType
+from agentflow.spec.effects import EffectClass
 
 if TYPE_CHECKING:
     from agentflow.identity.subject import Subject
+
+_LONGEST_SLEEP_S = 60.0
 
 
 class Context:
@@ -29,6 +47,8 @@ class Context:
         subject: "Subject",
         journal: RunJournal,
         meter: UsageMeter,
+        waits: Waits,
+        recovered: bool,
         ports: Ports,
     ) -> None:
         self.tenant_id = run.tenant_id
@@ -42,6 +62,7 @@ class Context:
         self.source = source
         self.usage = UsageMeter()
         self._run, self._record, self._subject, self._journal, self._meter, self._ports = run, record, subject, journal, meter, ports
+        self._waits, self._recovered = waits, recovered
 
     @property
     def http(self) -> HttpClient:
@@ -81,6 +102,28 @@ class Context:
         self.usage.add(usage)
         self._meter.add(usage)
         self._meter.check()
+
+    async def cannot_repeat(self) -> None:
+        """Store that this execution is of class ``once``; see ``NodeContext.cannot_repeat``."""
+        self._record.effect = EffectClass.ONCE.value
+        if self._recovered:
+            raise UnknownOutcome
+        self._journal.node(self._record)
+        await self._journal.flush()
+
+    async def ask(self, question: Question) -> Reply:
+        """Wait for a person or an event; see ``NodeContext.ask``."""
+        settled = await self._waits.ask((self._record.key, self._record.iteration), question)
+        status: Literal["answered", "expired"] = "expired" if settled.status is InterruptStatus.EXPIRED else "answered"
+        return Reply(status, settled.answer or {}, settled.answered_by, settled.answered_at or settled.expires_at)
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Wait until a moment; a long wait gives the worker back."""
+        # In pieces, for the wall clock may be set while we sleep.
+        while (left := (moment - self._ports.clock.now()).total_seconds()) > 0:
+            if left > self._ports.settings.park_after_s:
+                raise Suspended(moment)
+            await asyncio.sleep(min(left, _LONGEST_SLEEP_S))
 
     async def run_child(self, workflow: str, inputs: Mapping[str, Any], version: int | Literal["latest"]) -> ChildRun:
         """Run another workflow as a child of this node's execution."""

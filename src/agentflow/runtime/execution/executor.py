@@ -11,11 +11,16 @@ from agentflow.compiler.plan import Plan
 from agentflow.errors import AgentFlowError, InvalidSpec
 from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
+from agentflow.infra.objects.base import ObjectMissing
+from agentflow.runtime.execution import counts, spans
+from agentflow.runtime.execution.compensation import compensate
 from agentflow.runtime.execution.driver import Driver
-from agentflow.runtime.execution.failures import NeedsAttention, RunFailed, run_error
+from agentflow.runtime.execution.failures import RunFailed, run_error
 from agentflow.runtime.execution.node_runner import NodeRunner
+from agentflow.runtime.execution.parking import Parked, begin_again, park, unpark
 from agentflow.runtime.execution.plans import PlanCache
 from agentflow.runtime.execution.ports import Ports
+from agentflow.runtime.execution.tries import count_tries
 from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import RunMemory, load_memory
@@ -59,7 +64,6 @@ _EVENTS = {
     RunStatus.FAILED: EventType.RUN_FAILED,
     RunStatus.CANCELLED: EventType.RUN_CANCELLED,
     RunStatus.TIMED_OUT: EventType.RUN_TIMED_OUT,
-    RunStatus.NEEDS_ATTENTION: EventType.RUN_WAITING,
 }
 
 
@@ -73,27 +77,36 @@ class Executor:
 
     async def drive(self, doing: Drive) -> None:
         """Take a run to its end; returns with the run terminal and durable, released, or lost to another owner."""
+        with spans.drive(doing.run) as span:
+            await self._drive(doing)
+            span.set(spans.ending(doing.run))
+
+    async def _drive(self, doing: Drive) -> None:
         run = doing.run
-        memory = RunMemory(last_seq=1) if doing.fresh else await load_memory(self._ports.database, run)
+        memory = await self._memory(doing)
         journal = RunJournal(run, memory.last_seq, self._ports.committer, self._ports.statements, self._ports.hub, self._ports.clock)
-        self._begin(run, journal, fresh=doing.fresh)
+        self._begin(run, journal)
         runner: NodeRunner | None = None
         try:
-            if run.attempts > self._ports.settings.max_attempts:
-                raise RunFailed(_too_many_attempts(run.attempts - 1))
+            if not doing.fresh:
+                count_tries(run, memory.nodes, journal, self._ports)
+            await self._ports.values.recall(run, memory.nodes)
             plan = await self._plans.of_run(run)
             runner = NodeRunner(run, plan, _subject(run), journal, self._ports, memory.nodes)
+            if not doing.fresh:
+                await runner.waits.load()
             await self._graph(doing, plan, runner, journal)
             run.outputs = _outputs(plan, runner)
             run.status = RunStatus.SUCCEEDED
         except RunFailed as error:
             run.status, run.error = RunStatus.FAILED, error.error
-        except NeedsAttention as error:
-            run.status, run.error = RunStatus.NEEDS_ATTENTION, error.error
-        except ExpressionError as error:
-            run.status, run.error = RunStatus.FAILED, _bad_outputs(error)
-        except InvalidSpec as error:
-            run.status, run.error = RunStatus.FAILED, run_error(error)
+        except Parked:
+            counts.PARKED(run.status.value).inc()
+            doing.settled = True
+            self._ports.hub.ended(run.id)  # whoever waits for the end looks again
+            return
+        except (ExpressionError, InvalidSpec, ObjectMissing) as error:
+            run.status, run.error = RunStatus.FAILED, _unusable(error)
         except asyncio.CancelledError:
             if journal.broken is not None:
                 log.warning("run lost to another owner", run_id=run.id, reason=repr(journal.broken))
@@ -107,10 +120,20 @@ class Executor:
             run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))
         doing.settled = await self._finish(run, runner, journal)
 
+    async def _memory(self, doing: Drive) -> RunMemory:
+        """Return what is stored of a run; a forked run is never fresh, for it begins with what it took over."""
+        if doing.run.origin_run_id is not None:
+            doing.fresh = False
+        return RunMemory(last_seq=1) if doing.fresh else await load_memory(self._ports.database, doing.run)
+
     async def _graph(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal) -> None:
-        """Run the graph in a task of its own, so that stopping the run stops the graph and nothing else."""
+        """Run the graph in a task of its own, so that stopping the run stops the graph and nothing else.
+
+        Raises:
+            Parked: the run waits, and is stored as waiting.
+        """
         run, loop = doing.run, asyncio.get_running_loop()
-        doing.graph = loop.create_task(self._driver.drive(plan, runner, run.tenant_id, run.id, journal.add, fresh=doing.fresh))
+        doing.graph = loop.create_task(self._rounds(doing, plan, runner, journal))
         journal.on_broken = doing.graph
         left = (run.deadline_at - self._ports.clock.now()).total_seconds()
         timer = loop.call_later(max(left, 0), doing.ask, Stop.TIMEOUT)
@@ -124,13 +147,39 @@ class Executor:
             raise
         finally:
             timer.cancel()
+        if runner.waits.held:
+            await park(run, runner, journal, self._ports)
 
-    def _begin(self, run: RunRecord, journal: RunJournal, *, fresh: bool) -> None:
+    async def _rounds(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal) -> None:
+        """Run the graph until nothing can go on any more, also not with what was answered meanwhile."""
+        run, fresh = doing.run, doing.fresh
+        while True:
+            runner.waits.held.clear()
+            memory = None if fresh else runner.memory
+            try:
+                await self._driver.drive(plan, runner, run, journal, memory, [] if fresh else runner.begun)
+            except RunFailed as failure:
+                if not plan.compensates:
+                    raise
+                runner.waits.held.clear()  # what other branches waited for is of no use any more
+                await compensate(plan, runner, failure)
+                if not runner.waits.held:
+                    raise
+            if not runner.waits.held or not await begin_again(run, runner, journal, self._ports.database):
+                return
+            fresh = False
+
+    def _begin(self, run: RunRecord, journal: RunJournal) -> None:
+        begins = run.started_at is None
         run.status = RunStatus.RUNNING
         run.error = None
-        run.started_at = run.started_at or self._ports.clock.now()
+        if run.waiting_since is not None:
+            unpark(run, journal, self._ports)
+        if run.started_at is None:
+            run.started_at = self._ports.clock.now()
+            counts.STARTED.observe((run.started_at - run.created_at).total_seconds())
         journal.run_changed()
-        if fresh:
+        if begins:
             journal.event(EventType.RUN_STARTED)
         else:
             journal.event(EventType.RUN_RESUMED, data={"attempt": run.attempts})
@@ -140,17 +189,30 @@ class Executor:
         run.ended_at = self._ports.clock.now() if run.status.is_terminal else None
         run.usage = runner.meter.stored() if runner else None
         data: dict[str, Any] = {"outputs": run.outputs} if run.status is RunStatus.SUCCEEDED else {"error": run.error}
-        if run.status is RunStatus.NEEDS_ATTENTION:
-            data["reason"] = "needs_attention"
+        if runner is not None:
+            runner.abandon()
         journal.run_changed()
         journal.event(_EVENTS[run.status], data=data)
+        if run.parent_run_id is not None:
+            journal.signal(run.parent_run_id)
         try:
             await journal.flush()
         except Exception as error:  # noqa: BLE001 - whatever the database says, the run is no longer ours; the sweeper finds it again
             log.warning("the end of a run was not stored", run_id=run.id, error=repr(error))
             return False
         self._ports.hub.ended(run.id)
+        counts.ended(run)
+        await self._tell(run, runner)
         return True
+
+    async def _tell(self, run: RunRecord, runner: NodeRunner | None) -> None:
+        """Let a parent that waits go on, and end what the run leaves behind."""
+        if runner is not None and runner.waits.interrupted:
+            await self._ports.interrupts.cancel_open(run.id)
+        if run.status is not RunStatus.SUCCEEDED and self._ports.cancel_children is not None:
+            await self._ports.cancel_children(run)
+        if run.parent_run_id is not None and self._ports.wake is not None:
+            await self._ports.wake(run.parent_run_id)
 
 
 def _outputs(plan: Plan, runner: NodeRunner) -> Any:
@@ -180,7 +242,9 @@ def _stopped(stop: Stop, run: RunRecord) -> tuple[RunStatus, dict[str, Any] | No
     return RunStatus.TIMED_OUT, error
 
 
-def _bad_outputs(error: ExpressionError) -> dict[str, Any]:
+def _unusable(error: ExpressionError | InvalidSpec | ObjectMissing) -> dict[str, Any]:
+    if not isinstance(error, ExpressionError):
+        return run_error(error)
     return {
         "code": "EXPRESSION",
         "message": f"The outputs of the workflow cannot be built: {error}",
@@ -188,15 +252,4 @@ def _bad_outputs(error: ExpressionError) -> dict[str, Any]:
         "attempt": None,
         "hint": "Check the templates under outputs against what the nodes really gave.",
         "details": {"expression": error.expression},
-    }
-
-
-def _too_many_attempts(attempts: int) -> dict[str, Any]:
-    return {
-        "code": "TOO_MANY_ATTEMPTS",
-        "message": f"The run was taken up {attempts} times and never got to its end; every time the process died.",
-        "node_id": None,
-        "attempt": None,
-        "hint": "Look for the node that takes the process down: the last node.started event names it.",
-        "details": {"attempts": attempts},
     }

@@ -52,7 +52,7 @@ def after_failure(node: PlanNode) -> Outcome | None:
 
 
 def _holds(edge: PlanEdge, chosen: frozenset[str], names: Mapping[str, Any], renderer: Renderer) -> bool:
-    if edge.kind is EdgeKind.ERROR or (edge.kind is EdgeKind.ROUTE and edge.target not in chosen):
+    if edge.kind in {EdgeKind.ERROR, EdgeKind.COMPENSATE} or (edge.kind is EdgeKind.ROUTE and edge.target not in chosen):
         return False
     return edge.condition is None or renderer.test(edge.condition, names)
 

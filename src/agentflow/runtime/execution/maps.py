@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from agentflow.runtime.execution.node_runner import NodeRunner
 
 
+_WAITS = object()
+"""Stands for the result of an item that waits."""
+
+
 class MapWork:
     """One execution of a map."""
 
@@ -25,6 +29,8 @@ class MapWork:
         self.config: NodeConfig | None = None
         self.failure: NodeError | None = None
         self.lanes = 0
+        self.waiting = 0
+        """How many items wait for something."""
         self._node, self._scope, self._ports = node, scope, ports
         self._body: MapBody = node.body
         self._items: list[Any] = []
@@ -34,8 +40,8 @@ class MapWork:
 
     @property
     def through(self) -> bool:
-        """Whether every item has a result or an error, or the map has failed."""
-        return self.failure is not None or len(self._results) + len(self._errors) == len(self._items)
+        """Whether every item has a result or an error or waits, or the map has failed."""
+        return self.failure is not None or len(self._results) + len(self._errors) + self.waiting == len(self._items)
 
     def open(self, config: Any) -> None:
         """Take over the rendered items.
@@ -61,22 +67,31 @@ class MapWork:
         while self._next < len(self._items) and self.failure is None:
             index, self._next = self._next, self._next + 1
             try:
-                self._results[index] = await self._item(index, runner)
+                result = await self._item(index, runner)
             except RunFailed as error:
                 self._errors[index] = error.error
                 if not self._keep:
                     self.failure = _item_failed(index, error.error)
+            else:
+                if result is _WAITS:
+                    self.waiting += 1
+                else:
+                    self._results[index] = result
 
     async def _item(self, index: int, runner: "NodeRunner") -> Any:
         key = f"{self._scope.key(self._node.id)}[{index}]"
+        await runner.pass_item(self._node, key, self.record.iteration)
         empty = {node.id: node.empty for node in self._body.plan.nodes.values()}
         names = {**self._scope.names, "nodes": {**self._scope.nodes, **empty}, "item": self._items[index], "index": index}
         if self._body.single is not None:
             scope = Scope(key + "/", names, alias=key)
-            await runner.run(self._body.single, self.record.iteration, scope, {})
+            if await runner.run(self._body.single, self.record.iteration, scope, {}) is None:
+                return _WAITS
             return runner.last_output.pop(scope.prefix, None)
         scope = Scope(f"{key}@{self.record.iteration}/" if self.record.iteration else key + "/", names)
         await self._drive(scope, runner)
+        if any(key.startswith(scope.prefix) for key, _ in runner.waits.held):
+            return _WAITS
         last = runner.last_output.pop(scope.prefix, None)
         if self._body.output is None:
             return last

@@ -1,7 +1,7 @@
 """Runs the nodes of one run and remembers what has run: fulfils ``compiler.engine.Engine``."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,25 +9,27 @@ from agentflow.compiler.engine import Outcome, Scope
 from agentflow.compiler.plan import Plan, PlanNode
 from agentflow.errors import NodeError
 from agentflow.identity.subject import Subject
-from agentflow.kit.clock import iso
 from agentflow.nodes.base import NodeConfig
 from agentflow.nodes.context import Part
 from agentflow.runtime.execution import flow
-from agentflow.runtime.execution.attempts import attempt, to_json, validated
+from agentflow.runtime.execution.attempts import Tries, attempt, to_json, validated
 from agentflow.runtime.execution.cache import NodeCache
 from agentflow.runtime.execution.context import Context
-from agentflow.runtime.execution.failures import NeedsAttention, RunFailed, run_error
+from agentflow.runtime.execution.failures import RunFailed, Suspended, UnknownOutcome, as_node_error, run_error
+from agentflow.runtime.execution.gate import FAIL, RETRY, Gate
 from agentflow.runtime.execution.maps import MapWork
 from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.execution.resolve import SourceResolver
+from agentflow.runtime.execution.shown import duration_ms, leads_on, root_names, too_many_steps, view
+from agentflow.runtime.execution.throttle import Throttle
 from agentflow.runtime.execution.usage import UsageMeter
+from agentflow.runtime.execution.waits import Place, Waits
+from agentflow.runtime.interrupts.records import Interrupt, InterruptKind
 from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.states import EventType, NodeStatus
 from agentflow.spec.effects import EffectClass
 from agentflow.spec.expressions import ExpressionError
-from agentflow.spec.graph import EdgeKind
-from agentflow.spec.model import END
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class _Execution:
     record: NodeRecord
     scope: Scope
     loops: Mapping[int, int]
+    recovered: bool = False
+    """Whether an earlier owner had begun it."""
 
 
 class NodeRunner:
@@ -58,9 +62,16 @@ class NodeRunner:
         self._maps: dict[tuple[str, int], MapWork] = {}
         self._position = max((record.position for record in memory), default=0)
         self._max_steps = min(plan.spec.limits.max_steps or ports.settings.max_run_steps, ports.settings.max_run_steps)
-        self.root = Scope("", _root_names(run, plan))
+        self.waits = Waits(run, journal, ports)
+        self._gate = Gate(run, self.waits, journal)
+        self._throttle = Throttle(run, plan, journal, ports.lines, self._latest.get) if plan.spec.queues else None
+        self._tries = Tries(journal, ports.settings.max_value_bytes, ports.budgets)
+        self._pins: Mapping[str, Any] = (run.control or {}).get("pins", {})
+        self.root = Scope("", root_names(run, plan))
         for record in sorted(memory, key=lambda record: record.position):
             self._recall(record)
+            if record.status is NodeStatus.WAITING:
+                self.waits.hold((record.key, record.iteration), None)
 
     def _recall(self, record: NodeRecord) -> None:
         self.meter.add_stored(record.usage)
@@ -69,27 +80,109 @@ class NodeRunner:
         if node is not None and record.is_final:
             self._show(node, record, self.root)
 
-    async def run(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome:
+    @property
+    def memory(self) -> Collection[NodeRecord]:
+        """Every execution so far."""
+        return self._memory.values()
+
+    @property
+    def begun(self) -> list[Place]:
+        """The executions that have begun, or were stopped before they did."""
+        return [*self._memory, *self.waits.breakpoints]
+
+    async def run(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome | None:
         """Run one node, unless it has run; see ``Engine.run``."""
-        known = self._memory.get((scope.key(node.id), iteration))
+        place = (scope.key(node.id), iteration)
+        known = self._memory.get(place)
         if known is not None and known.is_final:
-            self._show(node, known, scope)
-            return flow.recorded(known)
-        doing = _Execution(node, self._begin(node, iteration, scope, known), scope, loops)
+            return await self._leave(node, place, self._recorded(node, known, scope, loops))
+        if self._gate.on and not await self._gate.may_begin(node, place, scope):
+            return None
+        verdict = None
+        if known is not None and self._gate.doubts(node, known) and (verdict := await self._gate.verdict(known)) is None:
+            return None
+        if verdict is not None and known is not None and (verdict.answer or {}).get("decision") != RETRY:
+            outcome: Outcome | None = await self._as_told(_Execution(node, known, scope, loops), verdict)
+        else:
+            recovered = known is not None and known.status in {NodeStatus.RUNNING, NodeStatus.CANCELLED}
+            outcome = await self._execute(_Execution(node, self._begin(node, iteration, scope, known), scope, loops, recovered))
+        if outcome is not None and node.effect is not EffectClass.PURE:
+            await self.journal.flush()
+        return outcome and await self._leave(node, place, outcome)
+
+    async def _leave(self, node: PlanNode, place: Place, outcome: Outcome) -> Outcome | None:
+        if not self._gate.on or await self._gate.may_leave(node.id, place, self._memory[place].output):
+            return outcome
+        return None
+
+    def _recorded(self, node: PlanNode, known: NodeRecord, scope: Scope, loops: Mapping[int, int]) -> Outcome:
+        """Return the outcome of an execution that is through.
+
+        Raises:
+            RunFailed: it failed and nothing takes over.
+        """
+        if known.taken is None:
+            return self._patched(_Execution(node, known, scope, loops))
+        if known.status is NodeStatus.FAILED and known.error is not None and flow.after_failure(node) is None:
+            raise RunFailed(known.error)
+        self._show(node, known, scope)
+        return flow.recorded(known)
+
+    def _patched(self, doing: _Execution) -> Outcome:
+        """Return the outcome of an execution whose output was changed when the run was forked: which ways it takes is decided anew."""
+        try:
+            return self._complete(doing, self._prepare(doing), doing.record.output)
+        except (NodeError, ExpressionError) as error:
+            return self._fail(doing, as_node_error(error))
+
+    async def _execute(self, doing: _Execution) -> Outcome | None:
+        node, scope = doing.node, doing.scope
         try:
             if node.node.when is not None and not self._ports.renderer.test(node.node.when, scope.names):
                 return self._pass_by(doing)
             config = self._prepare(doing)
-            output = await self._produce(doing, config)
-            outcome = self._complete(doing, config, output)
+            output = self._pins[node.id] if node.id in self._pins else await self._produce(doing, config)
+            return self._complete(doing, config, output)
         except (NodeError, ExpressionError) as error:
-            outcome = self._fail(doing, _as_node_error(error))
+            return self._fail(doing, as_node_error(error))
+        except UnknownOutcome:
+            doing.record.attempts -= 1
+            await self._gate.verdict(doing.record)
+            return None
+        except Suspended as wait:
+            doing.record.attempts -= 1
+            doing.record.status = NodeStatus.WAITING
+            self.journal.node(doing.record)
+            self.waits.hold((doing.record.key, doing.record.iteration), wait.wake_at)
+            return None
         except asyncio.CancelledError:
-            self._end(doing.record, NodeStatus.CANCELLED)
+            if doing.record.status is not NodeStatus.RATE_LIMITED:  # whoever goes on with the run has to know that it had not begun
+                self._end(doing.record, NodeStatus.CANCELLED)
             raise
-        if node.effect is not EffectClass.PURE:
-            await self.journal.flush()
-        return outcome
+
+    async def _as_told(self, doing: _Execution, verdict: Interrupt) -> Outcome:
+        """End an execution of unknown outcome as a person said."""
+        self.waits.announce(verdict)
+        answer = verdict.answer or {}
+        try:
+            if answer.get("decision") == FAIL:
+                raise NodeError(
+                    f"The outcome of node {doing.record.key} was unknown, and {verdict.answered_by} said that it failed.",
+                    error_code="UNKNOWN_OUTCOME",
+                    hint="The run's events hold the answer.",
+                )
+            output = to_json(answer.get("values"), self._ports.settings.max_value_bytes)
+            return self._complete(doing, self._prepare(doing), output)
+        except (NodeError, ExpressionError) as error:
+            return self._fail(doing, as_node_error(error))
+
+    def abandon(self) -> None:
+        """End the executions that wait: the run is over."""
+        if not self.waits.interrupted and self._throttle is None:
+            return
+        for record in self._memory.values():
+            if record.status in (NodeStatus.WAITING, NodeStatus.RATE_LIMITED):
+                self._end(record, NodeStatus.CANCELLED)
 
     def skip(self, node: PlanNode, iteration: int, scope: Scope) -> None:
         """Record that a node lies on a branch that was not taken."""
@@ -102,24 +195,23 @@ class NodeRunner:
 
     def _begin(self, node: PlanNode, iteration: int, scope: Scope, known: NodeRecord | None) -> NodeRecord:
         key = scope.key(node.id)
-        if known is not None:
-            record = known
-            if node.effect is EffectClass.ONCE:
-                raise NeedsAttention(_unknown_outcome(key, record))
+        if known is None:
+            known = self._record(node, key, iteration, NodeStatus.RUNNING)
+            known.started_at = self._ports.clock.now()
+        waited = known.status is NodeStatus.WAITING
+        known.status = NodeStatus.RUNNING
+        self.journal.node(known)
+        if waited:
+            self.waits.announce_all((key, iteration), _ASKED)
         else:
-            record = self._record(node, key, iteration, NodeStatus.RUNNING)
-            record.started_at = self._ports.clock.now()
-        record.status = NodeStatus.RUNNING
-        self.journal.node(record)
-        self.journal.event(
-            EventType.NODE_STARTED, key, {"type": node.node.type, "iteration": iteration} if iteration else {"type": node.node.type}
-        )
-        return record
+            data = {"type": node.node.type, "iteration": iteration} if iteration else {"type": node.node.type}
+            self.journal.event(EventType.NODE_STARTED, key, data)
+        return known
 
     def _record(self, node: PlanNode, key: str, iteration: int, status: NodeStatus) -> NodeRecord:
         self._position += 1
         if self._position > self._max_steps:
-            raise RunFailed(_too_many_steps(self._max_steps, key))
+            raise RunFailed(too_many_steps(self._max_steps, key))
         record = NodeRecord(key, iteration, self._position, node.node.type, status)
         self._memory[(key, iteration)] = self._latest[key] = record
         return record
@@ -134,7 +226,8 @@ class NodeRunner:
     async def _produce(self, doing: _Execution, config: NodeConfig) -> Any:
         node, record = doing.node, doing.record
         source = self._sources.resolve(node.node.source)
-        if node.effect is not EffectClass.PURE:
+        # What a worker may have died of must be on record before it is tried again.
+        if node.effect is not EffectClass.PURE or self._run.tries > 1:
             await self.journal.flush()
         if node.node.cache is not None:
             key = self._cache.key(node.node, record.input if node.static_config is None else node.node.config, source)
@@ -149,12 +242,17 @@ class NodeRunner:
             subject=self._subject,
             journal=self.journal,
             meter=self.meter,
+            waits=self.waits,
+            recovered=doing.recovered,
             ports=self._ports,
         )
         try:
-            output = await attempt(node, config, record, context, self.journal, self._ports.settings.max_value_bytes)
+            entrance = None if self._throttle is None else self._throttle.entrance(node, record)
+            output = await attempt(node, config, record, context, self._tries, entrance)
         finally:
             record.usage = context.usage.stored()
+            if self._throttle is not None:
+                self._throttle.used(record.key, context.usage.tokens)
         if node.node.cache is not None:
             self._cache.put(self.journal, key, output, node.node.cache.ttl_s)
         return output
@@ -175,12 +273,12 @@ class NodeRunner:
     def _complete(self, doing: _Execution, config: NodeConfig, output: Any) -> Outcome:
         node, record, scope = doing.node, doing.record, doing.scope
         record.output = output
-        scope.nodes[node.id] = _view(node, output)
+        scope.nodes[node.id] = view(node, output)
         outcome = flow.after_success(node, config, output, scope.names, doing.loops, self._ports.renderer)
         record.taken = [list(outcome.taken), outcome.loop]
         self._end(record, NodeStatus.COMPLETED)
         self.last_output[scope.prefix] = output
-        data: dict[str, Any] = {"attempt": record.attempts, "duration_ms": _duration_ms(record), "output": output}
+        data: dict[str, Any] = {"attempt": record.attempts, "duration_ms": duration_ms(record), "output": output}
         if record.iteration:
             data["iteration"] = record.iteration
         if record.usage:
@@ -216,7 +314,7 @@ class NodeRunner:
     def _show(self, node: PlanNode, record: NodeRecord, scope: Scope) -> None:
         """Let templates see what an execution came to."""
         if record.status is NodeStatus.COMPLETED:
-            scope.nodes[node.id] = _view(node, record.output)
+            scope.nodes[node.id] = view(node, record.output)
             self.last_output[scope.prefix] = record.output
         elif record.status is NodeStatus.FAILED:
             scope.nodes[node.id] = {**node.empty, "error": record.error}
@@ -231,15 +329,22 @@ class NodeRunner:
         for record in reversed(done):
             if record.type == "output":
                 return record.output
-        ends = [record for record in done if not _leads_on(self._plan.nodes[record.key])]
+        ends = [record for record in done if not leads_on(self._plan.nodes[record.key])]
         return ends[0].output if len(ends) == 1 else {record.key: record.output for record in ends}
 
     async def open_map(self, node: PlanNode, iteration: int, scope: Scope) -> int:
         """Begin a map; see ``Engine.open_map``."""
-        known = self._memory.get((scope.key(node.id), iteration))
-        if known is not None and known.is_final:
+        place = (scope.key(node.id), iteration)
+        known = self._memory.get(place)
+        if (known is not None and known.is_final) or (self._gate.on and not await self._gate.may_begin(node, place, scope)):
             return 0
         return (await self._map(node, iteration, scope)).lanes
+
+    async def pass_item(self, node: PlanNode, key: str, iteration: int) -> None:
+        """Wait until an item of a map may begin."""
+        known = self._memory.get((key, iteration))
+        if self._throttle is not None and (known is None or not known.is_final):
+            await self._throttle.item(node, key)
 
     async def run_lane(self, node: PlanNode, iteration: int, scope: Scope) -> None:
         """Work on items of a map until none is left."""
@@ -256,15 +361,17 @@ class NodeRunner:
                 else:
                     self._pass_by(doing)
             except (NodeError, ExpressionError) as error:
-                work.failure = _as_node_error(error)
+                work.failure = as_node_error(error)
         return self._maps[place]
 
-    async def close_map(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome:
+    async def close_map(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome | None:
         """Collect the results of a map; see ``Engine.close_map``."""
-        known = self._memory.get((scope.key(node.id), iteration))
+        place = (scope.key(node.id), iteration)
+        known = self._memory.get(place)
         if known is not None and known.is_final:
-            self._show(node, known, scope)
-            return flow.recorded(known)
+            return await self._leave(node, place, self._recorded(node, known, scope, loops))
+        if place in self.waits.held:
+            return None
         work = await self._map(node, iteration, scope)
         if work.record.is_final:
             return flow.recorded(work.record)
@@ -274,68 +381,21 @@ class NodeRunner:
                 await work.work(self)
             if work.failure is not None:
                 raise work.failure
+            if work.waiting:
+                self._wait_for_items(place, work)
+                return None
             assert work.config is not None  # noqa: S101 - a map without failure was opened
-            return self._complete(doing, work.config, to_json(work.collect(), self._ports.settings.max_value_bytes))
+            outcome = self._complete(doing, work.config, to_json(work.collect(), self._ports.settings.max_value_bytes))
         except (NodeError, ExpressionError) as error:
-            return self._fail(doing, _as_node_error(error))
+            outcome = self._fail(doing, as_node_error(error))
+        return await self._leave(node, place, outcome)
+
+    def _wait_for_items(self, place: Place, work: MapWork) -> None:
+        """Let a map wait with its items; it is opened anew when one of them goes on."""
+        del self._maps[place]
+        work.record.status = NodeStatus.WAITING
+        self.journal.node(work.record)
+        self.waits.hold(place, None)
 
 
-def _root_names(run: RunRecord, plan: Plan) -> dict[str, Any]:
-    # Inputs that the schema declares and the caller left out are known and null.
-    declared = dict.fromkeys(plan.spec.inputs.get("properties", ()), None)
-    return {
-        "inputs": {**declared, **run.inputs} if isinstance(run.inputs, dict) else run.inputs,
-        "nodes": {node.id: node.empty for node in plan.nodes.values()},
-        "vars": {},
-        "run": {"id": run.id, "started_at": iso(run.started_at or run.created_at)},
-    }
-
-
-def _leads_on(node: PlanNode) -> bool:
-    return any(edge.target != END and edge.loop is None and edge.kind is not EdgeKind.ERROR for edge in node.outgoing)
-
-
-def _view(node: PlanNode, output: Any) -> Any:
-    """Return an output as templates see it: a node whose error may be asked for has one, null, when it succeeded."""
-    if node.node.on_error is not None and isinstance(output, dict) and "error" not in output:
-        return {**output, "error": None}
-    return output
-
-
-def _duration_ms(record: NodeRecord) -> float | None:
-    if record.started_at is None or record.ended_at is None:
-        return None
-    return round((record.ended_at - record.started_at).total_seconds() * 1000, 3)
-
-
-def _as_node_error(error: NodeError | ExpressionError) -> NodeError:
-    if isinstance(error, NodeError):
-        return error
-    return NodeError(
-        str(error),
-        error_code="EXPRESSION",
-        hint="Check the expression against the outputs that the nodes really had.",
-        details={"expression": error.expression},
-    )
-
-
-def _unknown_outcome(key: str, record: NodeRecord) -> dict[str, Any]:
-    return {
-        "code": "UNKNOWN_OUTCOME",
-        "message": f"The process died while node {key} was under way; its effect cannot be repeated blindly.",
-        "node_id": key,
-        "attempt": record.attempts,
-        "hint": "Find out whether the effect happened, then resolve the run.",
-        "details": {},
-    }
-
-
-def _too_many_steps(limit: int, key: str) -> dict[str, Any]:
-    return {
-        "code": "LIMIT_EXCEEDED",
-        "message": f"The run made more than {limit} node executions.",
-        "node_id": key,
-        "attempt": None,
-        "hint": "Raise limits.max_steps (or AGENTFLOW_MAX_RUN_STEPS), or bound the loops and maps.",
-        "details": {"limit": "max_steps"},
-    }
+_ASKED = (InterruptKind.HUMAN, InterruptKind.EVENT, InterruptKind.ATTENTION)

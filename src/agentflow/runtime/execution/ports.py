@@ -8,11 +8,16 @@ from agentflow.config.settings import Settings
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.group_commit import GroupCommitter
+from agentflow.infra.limits.lines import Lines
 from agentflow.kit.clock import Clock
 from agentflow.nodes.context import ChildRun, DatabaseSource, HttpClient, Knowledge, ModelGateway, ResolvedSource
 from agentflow.nodes.registry import NodeRegistry
+from agentflow.runtime.execution.retry_budget import RetryBudgets
+from agentflow.runtime.interrupts.store import InterruptStore
 from agentflow.runtime.journal.hub import LiveHub
+from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.statements import Statements
+from agentflow.runtime.values.large import LargeValues
 from agentflow.spec.expressions import Renderer
 
 
@@ -49,7 +54,11 @@ class Ports:
     database: Database
     committer: GroupCommitter
     statements: Statements
+    values: LargeValues
     hub: LiveHub
+    interrupts: InterruptStore
+    lines: Lines
+    budgets: RetryBudgets
     clock: Clock
     registry: NodeRegistry
     renderer: Renderer
@@ -60,3 +69,7 @@ class Ports:
     knowledge: Callable[[Subject], Knowledge]
     run_child: Callable[[ChildRequest], Awaitable[ChildRun]] | None = None
     """Set by the run service once it exists: starting runs stands above driving them."""
+    cancel_children: Callable[[RunRecord], Awaitable[None]] | None = None
+    """Likewise: asks the children of a run that did not succeed to stop."""
+    wake: Callable[[str], Awaitable[None]] | None = None
+    """Likewise: takes up a run that was put back into the queue."""

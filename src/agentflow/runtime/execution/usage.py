@@ -21,6 +21,11 @@ class UsageMeter:
         self.calls = 0
         self._limits = limits
 
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written together."""
+        return self.input_tokens + self.output_tokens
+
     def add(self, usage: Usage) -> None:
         """Add what one call used."""
         self.calls += 1
@@ -40,9 +45,8 @@ class UsageMeter:
         Raises:
             NodeError: ``LIMIT_EXCEEDED``, naming the limit and the value that passed it.
         """
-        tokens = self.input_tokens + self.output_tokens
-        if self._limits.max_tokens is not None and tokens > self._limits.max_tokens:
-            raise _exceeded("max_tokens", str(self._limits.max_tokens), str(tokens))
+        if self._limits.max_tokens is not None and self.tokens > self._limits.max_tokens:
+            raise _exceeded("max_tokens", str(self._limits.max_tokens), str(self.tokens))
         if self._limits.max_cost_usd is not None and self.cost is not None and self.cost > Decimal(str(self._limits.max_cost_usd)):
             raise _exceeded("max_cost_usd", str(self._limits.max_cost_usd), str(self.cost))
 

@@ -1,5 +1,6 @@
 """Reading the event log of a run from any point, and following it live: no gap, no repeat."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -9,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.runtime.journal.events import Event
-from agentflow.runtime.journal.hub import LiveHub, Subscription
+from agentflow.runtime.journal.hub import READING_S, LiveHub, Subscription
 from agentflow.runtime.journal.pages import Entry, entries
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import get_run
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
 from agentflow.runtime.states import EventType
+from agentflow.runtime.values.large import Budget, LargeValues, link
 
 BATCH = 1_000
 _PAGES = 64
@@ -28,8 +30,9 @@ ENDS = frozenset({EventType.RUN_SUCCEEDED, EventType.RUN_FAILED, EventType.RUN_C
 class EventReader:
     """The event log, for one tenant at a time."""
 
-    def __init__(self, database: Database, hub: LiveHub) -> None:
+    def __init__(self, database: Database, hub: LiveHub, values: LargeValues) -> None:
         self._database = database
+        self._values = values
         self._hub = hub
 
     async def read(self, subject: Subject, run_id: str, after: int, limit: int) -> list[Event]:
@@ -58,8 +61,11 @@ class EventReader:
             self._hub.unsubscribe(run_id, subscription)
 
     async def _follow(self, run: RunRecord, subject: Subject, subscription: Subscription, after: int) -> AsyncIterator[Event]:
-        seq = after
+        seq, announced = after, time.monotonic()
         while True:
+            if time.monotonic() > announced + READING_S / 3:
+                announced = time.monotonic()
+                self._hub.announce(run.id)
             page = await self._page(run, seq, BATCH)
             for event in page:
                 seq = event.seq
@@ -93,7 +99,8 @@ class EventReader:
         async with self._database.reading() as session:
             found = await self._entries(session, run, after, limit)
             outputs = await self._outputs(session, run, found)
-        return [_event(run.id, entry, outputs) for entry in found]
+        budget = self._values.budget()
+        return [await self._event(run.id, entry, outputs, budget) for entry in found]
 
     async def _entries(self, session: AsyncSession, run: RunRecord, after: int, limit: int) -> list[Entry]:
         """Return up to ``limit`` events behind ``after``; a page may begin before it."""
@@ -109,23 +116,33 @@ class EventReader:
         return found[:limit]
 
     async def _outputs(self, session: AsyncSession, run: RunRecord, found: Sequence[Entry]) -> dict[Any, Any]:
-        """Return the outputs that belong into events: they are stored once, with the node run and the run."""
+        """Return the outputs that belong into events, each with its reference: they are stored once, with the node run and the run."""
         keys = {entry.node_id for entry in found if entry.type is EventType.NODE_COMPLETED}
         outputs: dict[Any, Any] = {}
         if keys:
-            query = select(NODE_RUNS.c.key, NODE_RUNS.c.iteration, NODE_RUNS.c.output).where(NODE_RUNS.c.run_id == run.id)
+            c = NODE_RUNS.c
+            query = select(c.key, c.iteration, c.output, c.output_ref).where(c.run_id == run.id)
             if len(keys) <= BATCH // 2:
-                query = query.where(NODE_RUNS.c.key.in_(keys))
-            outputs.update({(key, iteration): output for key, iteration, output in (await session.execute(query)).all()})
+                query = query.where(c.key.in_(keys))
+            outputs.update({(key, iteration): (output, ref) for key, iteration, output, ref in (await session.execute(query)).all()})
         if found and found[-1].type is EventType.RUN_SUCCEEDED:
-            outputs[None] = await session.scalar(select(RUNS.c.outputs).where(RUNS.c.id == run.id))
+            row = (await session.execute(select(RUNS.c.outputs, RUNS.c.outputs_ref).where(RUNS.c.id == run.id))).one_or_none()
+            outputs[None] = None if row is None else tuple(row)
         return outputs
 
-
-def _event(run_id: str, entry: Entry, outputs: dict[Any, Any]) -> Event:
-    data = entry.data
-    if entry.type is EventType.NODE_COMPLETED:
-        data["output"] = outputs.get((entry.node_id, data.get("iteration", 0)))
-    elif entry.type is EventType.RUN_SUCCEEDED:
-        data["outputs"] = outputs.get(None)
-    return Event.model_construct(run_id=run_id, **entry._asdict())
+    async def _event(self, run_id: str, entry: Entry, outputs: dict[Any, Any], budget: Budget) -> Event:
+        """Return a stored event with its output; one too large for the answer is named by a link instead."""
+        data = entry.data
+        if entry.type is EventType.NODE_COMPLETED:
+            name, place = "output", (entry.node_id, data.get("iteration", 0))
+        elif entry.type is EventType.RUN_SUCCEEDED:
+            name, place = "outputs", None
+        else:
+            return Event.model_construct(run_id=run_id, **entry._asdict())
+        data[name], reference = outputs.get(place) or (None, None)
+        if reference is not None:
+            if budget.take(reference["size"]):
+                data[name] = await self._values.get(reference)
+            else:
+                data["large_values"] = {name: link(reference)}
+        return Event.model_construct(run_id=run_id, **entry._asdict())

@@ -6,7 +6,7 @@ readers only when they are durable.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.hub import LiveHub
 from agentflow.runtime.journal.pages import Entry, pages
 from agentflow.runtime.records.records import NodeRecord, RunRecord
+from agentflow.runtime.records.repository import node_row
 from agentflow.runtime.records.statements import Statements
 from agentflow.runtime.states import EventType
 
@@ -40,10 +41,11 @@ class RunJournal:
         self._statements = statements
         self._hub = hub
         self._clock = clock
-        self._guard = Guard(run.id, run.fence)
+        self._guard = Guard(run.id, run.fence, run.lease_owner)
         self._batch = Batch(self._guard)
         self._nodes: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._events: list[Entry] = []
+        self._after: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self.broken: BaseException | None = None
@@ -64,23 +66,7 @@ class RunJournal:
 
     def node(self, record: NodeRecord) -> None:
         """Write the present state of a node run; within a batch the last state wins."""
-        self._nodes[(record.key, record.iteration)] = {
-            "tenant_id": self._run.tenant_id,
-            "run_id": self._run.id,
-            "key": record.key,
-            "iteration": record.iteration,
-            "position": record.position,
-            "type": record.type,
-            "status": record.status.value,
-            "attempts": record.attempts,
-            "input": record.input,
-            "output": record.output,
-            "error": record.error,
-            "usage": record.usage,
-            "taken": record.taken,
-            "started_at": record.started_at,
-            "ended_at": record.ended_at,
-        }
+        self._nodes[(record.key, record.iteration)] = node_row(self._run, record)
         self._linger()
 
     def run_changed(self) -> None:
@@ -90,8 +76,10 @@ class RunJournal:
             self._statements.change_run,
             {
                 "id": run.id,
+                "tenant_id": run.tenant_id,
                 "status": run.status.value,
                 "outputs": run.outputs,
+                "outputs_ref": run.outputs_ref,
                 "error": run.error,
                 "usage": run.usage,
                 "started_at": run.started_at,
@@ -104,6 +92,19 @@ class RunJournal:
         """Append a row of another table to the same batch (checkpoints, cached outputs)."""
         self._batch.add(statement, row)
         self._linger()
+
+    def signal(self, run_id: str) -> None:
+        """Tell another run, in the same batch, that something it may wait for has happened."""
+        self._batch.add(self._statements.signal_run, {"run_id": run_id})
+        self._batch.locks = (*self._batch.locks, run_id)
+        self._linger()
+
+    def after(self, action: Callable[[], None]) -> None:
+        """Call ``action`` once everything written so far is durable; never, when this owner can write no more."""
+        if self._pending or self._writing is not None:
+            self._after.append(action)
+        elif self.broken is None:
+            action()
 
     async def flush(self) -> None:
         """Wait until everything written so far is durable.
@@ -131,23 +132,28 @@ class RunJournal:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._writing is not None or self.broken is not None or not self._pending:
+        if self._writing is not None or self.broken is not None:
             return
-        batch, events = self._batch, self._events
+        batch, events, after = self._batch, self._events, self._after
+        self._after = []
+        if not self._pending:
+            _call(after)
+            return
         if self._nodes:
             batch.writes[self._statements.put_node] = list(self._nodes.values())
         if events:
             batch.writes[self._statements.add_events] = list(pages(self._run.tenant_id, self._run.id, events))
         self._batch, self._events, self._nodes = Batch(self._guard), [], {}
-        self._writing = asyncio.get_running_loop().create_task(self._write(batch, events))
+        self._writing = asyncio.get_running_loop().create_task(self._write(batch, events, after))
 
-    async def _write(self, batch: Batch, events: list[Entry]) -> None:
+    async def _write(self, batch: Batch, events: list[Entry], after: list[Callable[[], None]]) -> None:
         try:
             await self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this owner can write no more; the run is found again by the sweeper
             self._break(error)
         else:
             self._publish(events)
+            _call(after)
         finally:
             self._writing = None
         self._send()
@@ -175,3 +181,8 @@ class RunJournal:
         self.broken = error
         if self.on_broken is not None:
             self.on_broken.cancel()
+
+
+def _call(actions: list[Callable[[], None]]) -> None:
+    for action in actions:
+        action()

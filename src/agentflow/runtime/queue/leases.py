@@ -1,20 +1,30 @@
-"""Claiming, renewing and releasing runs. A run has one owner, and a fencing token that grows with each; every write checks it."""
+"""Granting, renewing and releasing runs. A run has one owner, and a fencing token that grows with each change; every write checks it."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from prometheus_client import Counter
+from sqlalchemy import ColumnElement, and_, case, or_, select, update
 
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
+from agentflow.runtime.queue.known import KNOWN
 from agentflow.runtime.queue.presence import Presence
+from agentflow.runtime.queue.wake import wake_due
 from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import RunRecord
-from agentflow.runtime.records.repository import RUN_COLUMNS, to_run
 from agentflow.runtime.states import RunStatus
 
 LIVE = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
 STOPPABLE = (*LIVE, RunStatus.WAITING.value, RunStatus.NEEDS_ATTENTION.value)
+
+# The end of a lease is what the index of live runs is sorted by: queued runs without one are passed over.
+_OWNED = (RunRow.status.in_(LIVE), RunRow.lease_until.is_not(None))
+# Version 0.1 gave a run back by taking its owner from it, and left it running.
+_GIVEN_BACK = and_(RunRow.status == RunStatus.RUNNING.value, RunRow.lease_until.is_(None))
+_FREE = {"status": RunStatus.QUEUED.value, "lease_owner": None, "lease_until": None, "fence": RunRow.fence + 1}
+
+
+RENEWALS = Counter("agentflow_lease_renewals_total", "Leases that this process has prolonged.")
 
 
 class Leases:
@@ -29,68 +39,66 @@ class Leases:
 
     def grant(self, run: RunRecord) -> None:
         """Make this worker the first owner of a run that is about to be admitted."""
-        run.lease_owner, run.fence, run.attempts = self.owner, 1, 1
+        run.lease_owner, run.fence, run.attempts, run.tries = self.owner, 1, 1, 1
         run.lease_until = self._clock.now() + self._lease
 
-    async def claim(self, run: RunRecord) -> bool:
-        """Take over a run found by ``orphans``; False when somebody else was faster."""
-        return await self._take(run, LIVE)
-
-    async def _take(self, run: RunRecord, states: tuple[str, ...]) -> bool:
-        fence, until = run.fence, self._clock.now() + self._lease
-        statement = (
-            update(RunRow)
-            .where(RunRow.id == run.id, RunRow.fence == fence, RunRow.status.in_(states))
-            .values(lease_owner=self.owner, lease_until=until, fence=fence + 1, attempts=RunRow.attempts + 1)
-        )
-        async with self._database.connection() as connection:
-            claimed = (await connection.execute(statement)).rowcount == 1
-        if claimed:
-            run.lease_owner, run.lease_until, run.fence, run.attempts = self.owner, until, fence + 1, run.attempts + 1
-        return claimed
-
     async def claim_free(self, run: RunRecord) -> bool:
-        """Take over a run that waits for a person or whose owner is gone; False when it has a living owner."""
+        """Take over a run that nobody drives, whatever its turn; False when it has a living owner or an unknown format."""
         if run.status.value in LIVE:
             owner, until = run.lease_owner, run.lease_until
             held = owner is not None and until is not None and until >= self._clock.now() and not await self._presence.is_dead(owner)
             if held:
                 return False
-        return await self._take(run, STOPPABLE)
+        fence, until = run.fence, self._clock.now() + self._lease
+        statement = (
+            update(RunRow)
+            .where(RunRow.id == run.id, RunRow.fence == fence, RunRow.status.in_(STOPPABLE), KNOWN)
+            .values(lease_owner=self.owner, lease_until=until, fence=fence + 1, attempts=RunRow.attempts + 1, tries=RunRow.tries + 1)
+        )
+        async with self._database.connection() as connection:
+            claimed = (await connection.execute(statement)).rowcount == 1
+        if claimed:
+            run.lease_owner, run.lease_until, run.fence, run.attempts = self.owner, until, fence + 1, run.attempts + 1
+            run.tries += 1
+        return claimed
 
     async def renew(self) -> list[str]:
         """Prolong every lease of this worker; returns the runs that somebody asked to cancel."""
-        mine = (RunRow.lease_owner == self.owner, RunRow.status.in_(LIVE))
+        await self._presence.keep()
+        mine = self._mine()
         async with self._database.connection() as connection:
-            await connection.execute(update(RunRow).where(*mine).values(lease_until=self._clock.now() + self._lease))
+            renewed = await connection.execute(update(RunRow).where(*mine).values(lease_until=self._clock.now() + self._lease))
+            RENEWALS.inc(renewed.rowcount)
             asked = await connection.scalars(select(RunRow.id).where(*mine, RunRow.cancel_requested))
             return list(asked.all())
 
-    async def release(self, run_ids: Sequence[str]) -> None:
-        """Give runs back at once, so that nobody has to wait for their leases to end."""
-        if run_ids:
-            async with self._database.connection() as connection:
-                await connection.execute(
-                    update(RunRow)
-                    .where(RunRow.id.in_(run_ids), RunRow.lease_owner == self.owner)
-                    .values(lease_owner=None, lease_until=None)
-                )
+    async def release(self, run_ids: set[str] | None = None) -> None:
+        """Put runs of this worker (all of them when None) back into the queue at once; that does not count as a death.
 
-    async def orphans(self, limit: int) -> list[RunRecord]:
-        """Return live runs without a living owner, most urgent and oldest first."""
-        async with self._database.reading() as session:
-            others = await session.scalars(
-                select(RunRow.lease_owner)
-                .where(RunRow.status.in_(LIVE), RunRow.lease_owner.is_not(None), RunRow.lease_owner != self.owner)
-                .distinct()
+        The fence moves on, so that what is still being written about them is refused.
+        """
+        which = self._mine() if run_ids is None else [*self._mine(), RunRow.id.in_(run_ids)]
+        async with self._database.connection() as connection:
+            await connection.execute(
+                update(RunRow).where(*which).values(**_FREE, tries=case((RunRow.tries > 0, RunRow.tries - 1), else_=0))
             )
-            owners = list(others.all())
+
+    async def wake_due(self) -> int:
+        """Queue the parked runs whose time has come; returns how many."""
+        return await wake_due(self._database, self._clock)
+
+    async def release_orphans(self) -> list[str]:
+        """Put live runs whose owner is dead, or has not renewed in time, back into the queue; returns their ids."""
+        others = and_(*_OWNED, RunRow.lease_owner != self.owner)
+        async with self._database.reading() as session:
+            owners = (await session.scalars(select(RunRow.lease_owner).where(or_(others, _GIVEN_BACK)).distinct())).all()
+        if not owners:
+            return []
         dead = [owner for owner in owners if owner is not None and await self._presence.is_dead(owner)]
-        free = [RunRow.lease_owner.is_(None), RunRow.lease_until < self._clock.now()]
-        if dead:
-            free.append(RunRow.lease_owner.in_(dead))
-        async with self._database.reading() as session:
-            rows = await session.execute(
-                select(*RUN_COLUMNS).where(RunRow.status.in_(LIVE), or_(*free)).order_by(RunRow.priority.desc(), RunRow.id).limit(limit)
-            )
-            return [to_run(row) for row in rows.all()]
+        orphaned = and_(others, or_(RunRow.lease_until < self._clock.now(), RunRow.lease_owner.in_(dead)))
+        async with self._database.connection() as connection:
+            statement = update(RunRow).where(or_(orphaned, _GIVEN_BACK)).values(**_FREE).returning(RunRow.id)
+            return list((await connection.scalars(statement)).all())
+
+    def _mine(self) -> list[ColumnElement[bool]]:
+        return [*_OWNED, RunRow.lease_owner == self.owner]

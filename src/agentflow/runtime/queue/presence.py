@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentflow.infra.db.engine import Database
+
+_SETTLED_S = 10
+"""Seconds after its start in which a PostgreSQL server's word on who holds a lock is not relied on."""
 
 
 class Presence(Protocol):
@@ -24,6 +28,10 @@ class Presence(Protocol):
 
     async def is_dead(self, owner: str) -> bool:
         """Tell whether ``owner`` has certainly died; False when unknown."""
+        ...
+
+    async def keep(self) -> None:
+        """Take the lock again if it was lost although this process lives."""
         ...
 
     async def withdraw(self) -> None:
@@ -64,6 +72,9 @@ class FilePresence:
         finally:
             os.close(handle)
 
+    async def keep(self) -> None:
+        """Do nothing: a lock on a file is lost only with its process."""
+
     async def withdraw(self) -> None:
         """Let go of the lock and remove its file."""
         if self._held is not None:
@@ -80,18 +91,30 @@ class AdvisoryPresence:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: AsyncConnection | None = None
+        self._owner: str | None = None
 
     async def announce(self, owner: str) -> None:
         """Hold the lock of ``owner`` on a connection of its own."""
+        self._owner = owner
         self._connection = await self._database.engine.connect()
         await self._connection.execution_options(isolation_level="AUTOCOMMIT")
         await self._connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(owner)})
 
     async def is_dead(self, owner: str) -> bool:
-        """Tell whether the lock of ``owner`` is free."""
+        """Tell whether the lock of ``owner`` is free; not soon after the server has started, when all had lost their locks."""
+        query = f"SELECT pg_postmaster_start_time() < now() - interval '{_SETTLED_S} s' AND pg_try_advisory_xact_lock(:key)"
         async with self._database.engine.connect() as connection:
-            free = await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(owner)})
-        return bool(free)
+            return bool(await connection.scalar(text(query), {"key": _lock_key(owner)}))
+
+    async def keep(self) -> None:
+        """Take the lock again if the connection that held it is gone: others would take a living worker for dead."""
+        if self._connection is None or self._owner is None:
+            return
+        try:
+            await self._connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            await self.withdraw()
+            await self.announce(self._owner)
 
     async def withdraw(self) -> None:
         """Close the connection that holds the lock."""

@@ -1,4 +1,4 @@
-"""Tables of the runtime: runs, executions of nodes, events, pinned specifications, and cached node outputs."""
+"""Tables of the runtime: runs, executions of nodes, events, what runs wait for, pinned specifications, and cached node outputs."""
 
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,30 @@ class RunRow(Base, TenantOwned):
             "lease_until",
             sqlite_where=text("status IN ('queued', 'running')"),
             postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        # Runs that wait: those whose time has come, and those that were answered while they were being parked.
+        Index(
+            "ix_runs_parked",
+            "wake_at",
+            sqlite_where=text("status IN ('waiting', 'needs_attention')"),
+            postgresql_where=text("status IN ('waiting', 'needs_attention')"),
+        ),
+        # What a worker with a free place reads: each tenant's and limited workflow's runs in the order in which they start.
+        Index(
+            "ix_runs_unowned",
+            "tenant_id",
+            "concurrency_key",
+            text("priority DESC"),
+            "id",
+            sqlite_where=text("status = 'queued' AND lease_owner IS NULL"),
+            postgresql_where=text("status = 'queued' AND lease_owner IS NULL"),
+        ),
+        Index(
+            "ix_runs_dead_letter",
+            "tenant_id",
+            "id",
+            sqlite_where=text("dead_letter_at IS NOT NULL"),
+            postgresql_where=text("dead_letter_at IS NOT NULL"),
         ),
         Index(
             "uq_runs_idempotency",
@@ -53,6 +77,8 @@ class RunRow(Base, TenantOwned):
     status: Mapped[str] = mapped_column(Text)
     inputs: Mapped[Any] = mapped_column(JsonText)
     outputs: Mapped[Any | None] = mapped_column(JsonText)
+    inputs_ref: Mapped[Any | None] = mapped_column(JsonText)
+    outputs_ref: Mapped[Any | None] = mapped_column(JsonText)
     error: Mapped[Any | None] = mapped_column(JsonText)
     usage: Mapped[Any | None] = mapped_column(JsonText)
     lane: Mapped[str | None] = mapped_column(Text)
@@ -72,6 +98,21 @@ class RunRow(Base, TenantOwned):
     lease_owner: Mapped[str | None] = mapped_column(Id)
     lease_until: Mapped[datetime | None] = mapped_column(UtcTime)
     fence: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    progress: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    concurrency_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+    max_concurrency: Mapped[int | None] = mapped_column(Integer)
+    dead_letter_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    signals: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    signals_seen: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    wake_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    waiting_since: Mapped[datetime | None] = mapped_column(UtcTime)
+    control: Mapped[Any | None] = mapped_column(JsonText)
+    origin_run_id: Mapped[str | None] = mapped_column(Id)
+    origin_kind: Mapped[str | None] = mapped_column(Text)
+    origin_checkpoint: Mapped[int | None] = mapped_column(Integer)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    traceparent: Mapped[str | None] = mapped_column(Text)
 
 
 class NodeRunRow(Base, TenantOwned):
@@ -89,9 +130,12 @@ class NodeRunRow(Base, TenantOwned):
     attempts: Mapped[int] = mapped_column(SmallInteger)
     input: Mapped[Any | None] = mapped_column(JsonText)
     output: Mapped[Any | None] = mapped_column(JsonText)
+    input_ref: Mapped[Any | None] = mapped_column(JsonText)
+    output_ref: Mapped[Any | None] = mapped_column(JsonText)
     error: Mapped[Any | None] = mapped_column(JsonText)
     usage: Mapped[Any | None] = mapped_column(JsonText)
     taken: Mapped[Any | None] = mapped_column(JsonText)
+    effect: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
@@ -104,6 +148,7 @@ class RunSpecRow(Base, TenantOwned):
     tenant_id: Mapped[str] = mapped_column(Id, primary_key=True)
     spec_hash: Mapped[str] = mapped_column(Text, primary_key=True)
     spec: Mapped[Any] = mapped_column(JsonText)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class NodeCacheRow(Base, TenantOwned):
@@ -127,3 +172,76 @@ class EventPageRow(Base, TenantOwned):
     first_seq: Mapped[int] = mapped_column(Integer, primary_key=True)
     last_seq: Mapped[int] = mapped_column(Integer)
     events: Mapped[Any] = mapped_column(JsonText)
+
+
+class InterruptRow(Base, TenantOwned):
+    """What a run waits for: an answer of a person, an event, leave to go on at a breakpoint, or word on an unknown outcome."""
+
+    __tablename__ = "interrupts"
+    __table_args__ = (
+        Index("uq_interrupts_place", "run_id", "key", "iteration", "kind", "round", unique=True),
+        Index(
+            "ix_interrupts_open",
+            "tenant_id",
+            "id",
+            sqlite_where=text("status = 'open'"),
+            postgresql_where=text("status = 'open'"),
+        ),
+        Index(
+            "ix_interrupts_event",
+            "tenant_id",
+            "event_name",
+            "event_key",
+            sqlite_where=text("status = 'open' AND event_name IS NOT NULL"),
+            postgresql_where=text("status = 'open' AND event_name IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"))
+    key: Mapped[str] = mapped_column(Text)
+    iteration: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(Text)
+    round: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[str] = mapped_column(Text)
+    request: Mapped[Any] = mapped_column(JsonText)
+    assignees: Mapped[Any | None] = mapped_column(JsonText)
+    event_name: Mapped[str | None] = mapped_column(Text)
+    event_key: Mapped[str | None] = mapped_column(Text)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    escalate_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    answer: Mapped[Any | None] = mapped_column(JsonText)
+    answered_by: Mapped[str | None] = mapped_column(Text)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    announced: Mapped[bool] = mapped_column(Boolean, default=False)
+    changes: Mapped[Any | None] = mapped_column(JsonText)
+    told: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class InterruptCommentRow(Base, TenantOwned):
+    """What people say to one another about a question before it is answered."""
+
+    __tablename__ = "interrupt_comments"
+    __table_args__ = (Index("ix_interrupt_comments_interrupt_id", "interrupt_id", "id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    interrupt_id: Mapped[str] = mapped_column(Id, ForeignKey("interrupts.id", ondelete="CASCADE"))
+    author: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class RunSignalRow(Base, TenantOwned):
+    """An event that was sent to one run; it stays until a node of the run takes it."""
+
+    __tablename__ = "run_signals"
+    __table_args__ = (Index("ix_run_signals_run_id", "run_id", "id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[str] = mapped_column(Id, ForeignKey("runs.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(Text)
+    data: Mapped[Any | None] = mapped_column(JsonText)
+    sent_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    taken_by: Mapped[str | None] = mapped_column(Id)

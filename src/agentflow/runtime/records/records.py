@@ -1,13 +1,12 @@
 """Runs and node runs as the runtime holds them in memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from agentflow.compiler.formats import CURRENT
 from agentflow.runtime.states import NodeStatus, RunStatus
-
-ENGINE_FORMAT = 1
-"""Version of how plans number their ways and keys; a run is finished by the format it began with."""
 
 
 @dataclass(slots=True)
@@ -26,6 +25,9 @@ class RunRecord:
     deadline_at: datetime
     status: RunStatus = RunStatus.QUEUED
     outputs: Any = None
+    inputs_ref: dict[str, Any] | None = None
+    """Where the inputs lie when they are too large for their row; so too ``outputs_ref``, and those of node runs."""
+    outputs_ref: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     lane: str | None = None
@@ -43,7 +45,37 @@ class RunRecord:
     lease_owner: str | None = None
     lease_until: datetime | None = None
     fence: int = 0
-    engine_format: int = ENGINE_FORMAT
+    tries: int = 0
+    """Owners since a node last finished; one more than allowed, and the run is given up. ``attempts`` counts every owner."""
+    progress: int = 0
+    """How many node executions had finished when the tries were last counted."""
+    concurrency_key: str = ""
+    """What ``max_concurrency`` counts: runs of a tenant with the same key. Empty where nothing is limited."""
+    max_concurrency: int | None = None
+    signals: int = 0
+    """How often something that it may wait for has happened; ``signals_seen`` is how much of that its last owner knew."""
+    signals_seen: int = 0
+    wake_at: datetime | None = None
+    waiting_since: datetime | None = None
+    control: dict[str, Any] | None = None
+    origin_run_id: str | None = None
+    origin_kind: Literal["retry", "fork"] | None = None
+    origin_checkpoint: int | None = None
+    request_id: str | None = None
+    """The request that asked for the run; of a child, the one that asked for its parent."""
+    traceparent: str | None = None
+    """The span that the run belongs below, in whatever process it is driven (W3C Trace Context)."""
+    engine_format: int = CURRENT
+
+    def log_fields(self) -> Mapping[str, Any]:
+        """Return what every log line about the run carries; see ``infra.observability.context``."""
+        return {
+            "run_id": self.id,
+            "tenant_id": self.tenant_id,
+            "workflow": self.workflow_name,
+            "request_id": self.request_id,
+            "traceparent": self.traceparent,
+        }
 
 
 @dataclass(slots=True)
@@ -58,9 +90,13 @@ class NodeRecord:
     attempts: int = 0
     input: Any = None
     output: Any = None
+    input_ref: dict[str, Any] | None = None
+    output_ref: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     taken: list[Any] | None = None
+    effect: str | None = None
+    """The effect class where it turned out to be another than the node type's: ``once``."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

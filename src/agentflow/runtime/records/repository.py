@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, bindparam, func, select
 
 from agentflow.errors import NotFound
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.kit.ids import is_id
-from agentflow.runtime.records.models import NodeRunRow, RunRow
+from agentflow.runtime.records.models import NodeRunRow
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
 from agentflow.runtime.states import NodeStatus, RunStatus
@@ -19,6 +19,7 @@ _RUN_FIELDS = tuple(item.name for item in fields(RunRecord))
 _NODE_FIELDS = tuple(item.name for item in fields(NodeRecord))
 RUN_COLUMNS = tuple(RUNS.c[name] for name in _RUN_FIELDS)
 NODE_COLUMNS = tuple(NODE_RUNS.c[name] for name in _NODE_FIELDS)
+_RUN = select(*RUN_COLUMNS).where(RUNS.c.tenant_id == bindparam("tenant_id"), RUNS.c.id == bindparam("id"))
 
 
 class RunNotFound(NotFound):
@@ -63,6 +64,30 @@ def run_row(record: RunRecord) -> dict[str, Any]:
     return row
 
 
+def node_row(run: RunRecord, record: NodeRecord) -> dict[str, Any]:
+    """Return an execution of a run as the parameters of an insert."""
+    return {
+        "tenant_id": run.tenant_id,
+        "run_id": run.id,
+        "key": record.key,
+        "iteration": record.iteration,
+        "position": record.position,
+        "type": record.type,
+        "status": record.status.value,
+        "attempts": record.attempts,
+        "input": record.input,
+        "output": record.output,
+        "input_ref": record.input_ref,
+        "output_ref": record.output_ref,
+        "error": record.error,
+        "usage": record.usage,
+        "taken": record.taken,
+        "effect": record.effect,
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+    }
+
+
 async def load_memory(database: Database, run: RunRecord) -> RunMemory:
     """Return what is stored of a run that this process owns."""
     async with database.reading() as session:
@@ -77,7 +102,7 @@ async def find_run(database: Database, subject: Subject, run_id: str) -> RunReco
     """Return a run of the subject's tenant, or None."""
     if not is_id(run_id):
         return None
-    row = await database.read_one(select(*RUN_COLUMNS).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id))
+    row = await database.read_one(_RUN, {"tenant_id": subject.tenant_id, "id": run_id})
     return None if row is None else to_run(row)
 
 

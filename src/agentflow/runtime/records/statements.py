@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ARRAY, Connection, Table, Update, any_, bindparam, case, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agentflow.infra.db.bulk import BulkUpdate
 from agentflow.infra.db.group_commit import Guard, Statement
-from agentflow.runtime.records.models import EventPageRow, NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
+from agentflow.infra.db.types import Id
+from agentflow.runtime.records.models import EventPageRow, InterruptRow, NodeCacheRow, NodeRunRow, RunRow, RunSpecRow
+from agentflow.runtime.states import RunStatus
 
 RUNS: Table = RunRow.__table__  # type: ignore[assignment]  # declarative tables are Tables
 NODE_RUNS: Table = NodeRunRow.__table__  # type: ignore[assignment]
@@ -16,8 +18,20 @@ EVENTS: Table = EventPageRow.__table__  # type: ignore[assignment]
 RUN_SPECS: Table = RunSpecRow.__table__  # type: ignore[assignment]
 NODE_CACHE: Table = NodeCacheRow.__table__  # type: ignore[assignment]
 
-RUN_CHANGES = ("status", "outputs", "error", "usage", "started_at", "ended_at")
+INTERRUPTS: Table = InterruptRow.__table__  # type: ignore[assignment]
+
+PARKING = ("lease_owner", "lease_until", "wake_at", "waiting_since", "signals_seen")
+"""Columns of a run that change when it begins to wait."""
+UNPARKING = ("wake_at", "waiting_since", "signals_seen", "deadline_at")
+"""Columns of a run that change when it goes on after waiting."""
+TRIES = ("tries", "progress")
+"""Columns of a run that its new owner writes when nodes had finished since the last one."""
+RUN_CHANGES = ("status", "outputs", "outputs_ref", "error", "usage", "started_at", "ended_at")
 """Columns of a run that its owner writes while driving it."""
+
+
+SPEC_REFRESH_S = 600.0
+"""Seconds after which a process that uses a specification notes so again; retention spares those that were used since."""
 
 
 class Statements:
@@ -25,13 +39,23 @@ class Statements:
 
     def __init__(self, *, is_sqlite: bool) -> None:
         insert: Any = sqlite.insert if is_sqlite else postgresql.insert
-        self.put_spec = Statement("put_spec", 0, insert(RUN_SPECS).on_conflict_do_nothing(), unique_by=("tenant_id", "spec_hash"))
+        self.put_spec = Statement(
+            "put_spec", 0, _upsert(insert(RUN_SPECS), RUN_SPECS, ("tenant_id", "spec_hash")), unique_by=("tenant_id", "spec_hash")
+        )
         self.add_run = Statement("add_run", 1, insert(RUNS))
         self.change_run = BulkUpdate("change_run", 2, RUNS, "id", RUN_CHANGES)
         self.put_node = Statement("put_node", 3, _upsert(insert(NODE_RUNS), NODE_RUNS, ("run_id", "key", "iteration")))
         self.add_events = Statement("add_events", 4, insert(EVENTS).on_conflict_do_nothing())
         cached = ("tenant_id", "key")
         self.put_cache = Statement("put_cache", 5, _upsert(insert(NODE_CACHE), NODE_CACHE, cached), unique_by=cached)
+        self.count_tries = BulkUpdate("count_tries", 6, RUNS, "id", TRIES)
+        self.bury_run = BulkUpdate("bury_run", 6, RUNS, "id", ("dead_letter_at",))
+        self.park_run = BulkUpdate("park_run", 6, RUNS, "id", PARKING)
+        self.unpark_run = BulkUpdate("unpark_run", 6, RUNS, "id", UNPARKING)
+        self.signal_run = Statement("signal_run", 8, signalled().where(RUNS.c.id == bindparam("run_id")))
+        self.add_interrupt = Statement("add_interrupt", 7, insert(INTERRUPTS).on_conflict_do_nothing())
+        self.announce = BulkUpdate("announce", 8, INTERRUPTS, "id", ("announced",))
+        self.tell = BulkUpdate("tell", 9, INTERRUPTS, "id", ("told",))
 
 
 def _upsert(insert: Any, table: Table, keys: Sequence[str]) -> Any:
@@ -39,9 +63,36 @@ def _upsert(insert: Any, table: Table, keys: Sequence[str]) -> Any:
     return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 
-def lost_guards(connection: Connection, guards: Sequence[Guard]) -> set[Guard]:
-    """Return the guards whose run has another owner by now; locks the rows, so that no owner changes before the commit."""
-    keys = [guard.key for guard in guards]
-    query = select(RUNS.c.id, RUNS.c.fence).where(RUNS.c.id.in_(keys)).order_by(RUNS.c.id).with_for_update()
-    held = dict(connection.execute(query).all())
-    return {guard for guard in guards if held.get(guard.key) != guard.token}
+def signalled() -> Update:
+    """Return the update that tells runs that something they may wait for has happened; those that are parked are queued again.
+
+    A run that is being parked at this moment sees that ``signals`` grew, or the sweeper does.
+    """
+    # Constants stand in the text: the bulk statements bind only what their rows name.
+    parked = RUNS.c.status.in_([literal_column(f"'{status}'") for status in (RunStatus.WAITING, RunStatus.NEEDS_ATTENTION)])
+    return RUNS.update().values(
+        signals=RUNS.c.signals + literal_column("1"),
+        attempts=case((parked, literal_column("0")), else_=RUNS.c.attempts),
+        status=case((parked, literal_column(f"'{RunStatus.QUEUED}'")), else_=RUNS.c.status),
+    )
+
+
+_HELD = select(RUNS.c.id, RUNS.c.fence, RUNS.c.lease_owner).order_by(RUNS.c.id).with_for_update()
+_HELD_OF_LIST = _HELD.where(RUNS.c.id.in_(bindparam("keys", expanding=True)))
+# One text whatever the number of runs: PostgreSQL would prepare a list of each length anew, on each connection.
+_HELD_OF_ARRAY = _HELD.where(RUNS.c.id == any_(bindparam("keys", type_=ARRAY(Id()))))
+
+
+def lost_guards(connection: Connection, guards: Sequence[Guard], locks: Sequence[str]) -> set[Guard]:
+    """Return the guards whose run has another owner by now; locks the rows, so that no owner changes before the commit.
+
+    ``locks`` are runs that the transaction will change although others may own them.
+    """
+    keys = [*(guard.key for guard in guards), *locks]
+    query = _HELD_OF_LIST if connection.dialect.name == "sqlite" else _HELD_OF_ARRAY
+    held = {key: (fence, owner) for key, fence, owner in connection.execute(query, {"keys": keys}).all()}
+    return {guard for guard in guards if not _holds(guard, *held.get(guard.key, (None, None)))}
+
+
+def _holds(guard: Guard, fence: int | None, owner: str | None) -> bool:
+    return guard.token == fence and guard.owner in (None, owner)

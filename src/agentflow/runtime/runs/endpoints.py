@@ -10,12 +10,14 @@ from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
-from agentflow.identity.auth import RunsCancel, RunsRead, WorkflowsExecute
+from agentflow.identity.auth import RunsApprove, RunsCancel, RunsRead, WorkflowsExecute
 from agentflow.kit.pagination import PageRequest
+from agentflow.runtime.runs.answers import Where
 from agentflow.runtime.runs.queries import SORTABLE, RunFilter
-from agentflow.runtime.runs.schemas import InlineStart, NodeRun, Run, RunStart
+from agentflow.runtime.runs.schemas import InlineStart, InterruptAnswer, NodeRun, Run, RunStart
 from agentflow.runtime.runs.service import RunService
 from agentflow.runtime.states import RunStatus
+from agentflow.runtime.values.large import RUN_VALUES
 
 router = slice_router("/api/v1", "runs")
 
@@ -44,7 +46,8 @@ Wait = Annotated[
 ]
 
 
-def _runs(request: Request) -> RunService:
+def runs_of(request: Request) -> RunService:
+    """Return the service of the process that answers."""
     service: RunService = request.app.state.container.runs
     return service
 
@@ -66,7 +69,7 @@ async def execute_workflow(
     wait: Wait = None,
 ) -> Response:
     """Accept a run of a stored workflow. Once this answers, the run goes to its end whatever happens to the server."""
-    run = await _runs(request).start_stored(subject, workflow, start or RunStart(), idempotency=idempotency)
+    run = await runs_of(request).start_stored(subject, workflow, start or RunStart(), idempotency=idempotency)
     return await _started(request, subject, run, wait)
 
 
@@ -82,13 +85,14 @@ async def execute_spec(
     request: Request, subject: WorkflowsExecute, start: InlineStart, idempotency: IdempotencyKey, wait: Wait = None
 ) -> Response:
     """Validate a specification and accept a run of it without storing it as a workflow."""
-    run = await _runs(request).start_inline(
+    run = await runs_of(request).start_inline(
         subject,
         start.spec,
         start.inputs,
         tags=start.tags,
         lane=start.lane,
         priority=start.priority,
+        options=start,
         idempotency=idempotency,
     )
     return await _started(request, subject, run, wait)
@@ -96,7 +100,7 @@ async def execute_spec(
 
 async def _started(request: Request, subject: WorkflowsExecute, run: Run, wait: float | None) -> Response:
     if wait is not None:
-        run = await _runs(request).wait(subject, run.id, wait)
+        run = await runs_of(request).wait(subject, run.id, wait)
     status = 200 if wait is not None and run.status.is_terminal else 202
     return JsonAnswer(run, status, {"Location": f"/api/v1/runs/{run.id}"})
 
@@ -113,26 +117,41 @@ async def list_runs(
     created_after: Annotated[Moment | None, Query(description="Only runs accepted at or after this time.")] = None,
     created_before: Annotated[Moment | None, Query(description="Only runs accepted before this time.")] = None,
     parent_run_id: Annotated[str | None, Query(description="Only runs that this run started.", max_length=64)] = None,
+    dead_letter: Annotated[
+        bool | None, Query(description="`true`: only runs that were given up because worker after worker died of them.")
+    ] = None,
     fields: Fields = None,
 ) -> Response:
     """List the history of runs, newest first."""
-    which = RunFilter(tuple(status or ()), workflow_id, tag, q, created_after, created_before, parent_run_id)
-    return page_answer(await _runs(request).list(subject, which, page), Run, fields, count=page.count)
+    which = RunFilter(tuple(status or ()), workflow_id, tag, q, created_after, created_before, parent_run_id, dead_letter)
+    return page_answer(await runs_of(request).list(subject, which, page), Run, fields, count=page.count)
 
 
 @router.get("/runs/{run_id}", operation_id="get_run", summary="Get a run", response_model=Run)
 async def get_run(request: Request, subject: RunsRead, run_id: RunId, fields: Fields = None) -> Response:
     """Return one run: where it is, what came out, why it failed, what it used."""
-    return JsonAnswer(cut(await _runs(request).get(subject, run_id), Run, fields))
+    wanted = RUN_VALUES if fields is None else [name for name in RUN_VALUES if name in fields.split(",")]
+    return JsonAnswer(cut(await runs_of(request).get(subject, run_id, wanted), Run, fields))
 
 
 @router.get("/runs/{run_id}/nodes", operation_id="list_run_nodes", summary="List a run's nodes", response_model=PageOf[NodeRun])
 async def list_run_nodes(request: Request, subject: RunsRead, run_id: RunId) -> Response:
     """Return what each node did, in the order they began: status, attempts, input, output, error and times."""
-    return JsonAnswer({"items": await _runs(request).nodes(subject, run_id), "next_cursor": None})
+    return JsonAnswer({"items": await runs_of(request).nodes(subject, run_id), "next_cursor": None})
 
 
 @router.post("/runs/{run_id}/cancel", operation_id="cancel_run", summary="Cancel a run", response_model=Run)
 async def cancel_run(request: Request, subject: RunsCancel, run_id: RunId) -> Response:
     """End a run. One that has ended stays as it is."""
-    return JsonAnswer(await _runs(request).cancel(subject, run_id))
+    return JsonAnswer(await runs_of(request).cancel(subject, run_id))
+
+
+@router.post("/runs/{run_id}/interrupt", operation_id="answer_run", summary="Answer a run", response_model=Run)
+async def answer_run(request: Request, subject: RunsApprove, run_id: RunId, answer: InterruptAnswer) -> Response:
+    """Answer what a run waits for: a person's decision, leave to go on at a breakpoint, or word on an unknown outcome.
+
+    The first valid answer counts; the same answer sent again by the same person is answered alike.
+    """
+    given = answer.model_dump(include={"decision", "values", "comment"})
+    where = Where(answer.node_id, answer.iteration, answer.interrupt_id, answer.shown_hash)
+    return JsonAnswer(await runs_of(request).answer(subject, run_id, answer.node_id, given, where))

@@ -57,7 +57,7 @@ async def list_run_events(
     runs: RunService = request.app.state.container.runs
     after = after if last_event_id is None else int(last_event_id)
     if SSE in request.headers.get("accept", ""):
-        await runs.get(subject, run_id)  # an unknown run is a 404, not a stream that breaks
+        await runs.get(subject, run_id, ())  # an unknown run is a 404, not a stream that breaks
         return EventStream(_frames(runs.follow(subject, run_id, after)), request.app.state.stopping)
     events = await runs.events(subject, run_id, after, limit)
     return JsonAnswer({"items": events, "next_after": events[-1].seq if len(events) == limit else None})

@@ -16,7 +16,7 @@ from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cu
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.repository import NODE_COLUMNS, RUN_COLUMNS, to_node, to_run
 from agentflow.runtime.records.statements import NODE_RUNS, RUNS
-from agentflow.runtime.states import RunStatus
+from agentflow.runtime.states import TERMINAL, RunStatus
 
 _SORTS: dict[str, ColumnElement[Any]] = {
     "created_at": RUNS.c.id,  # UUIDv7 sorts by the time of creation
@@ -40,6 +40,7 @@ class RunFilter:
         created_after: runs accepted at or after this time.
         created_before: runs accepted before this time.
         parent_run_id: children of a run.
+        dead_letter: runs that were given up because their workers died of them, or all others.
     """
 
     status: Sequence[RunStatus] = ()
@@ -49,6 +50,7 @@ class RunFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     parent_run_id: str | None = None
+    dead_letter: bool | None = None
 
 
 async def list_runs(database: Database, subject: Subject, which: RunFilter, page: PageRequest) -> Page[RunRecord]:
@@ -96,6 +98,8 @@ def _where(subject: Subject, which: RunFilter) -> list[ColumnElement[bool]] | No
         where.append(RUNS.c.workflow_id == which.workflow_id)
     if which.parent_run_id:
         where.append(RUNS.c.parent_run_id == which.parent_run_id)
+    if which.dead_letter is not None:
+        where.append(RUNS.c.dead_letter_at.is_not(None) if which.dead_letter else RUNS.c.dead_letter_at.is_(None))
     if which.q:
         where.append(func.lower(RUNS.c.workflow_name).contains(which.q.lower(), autoescape=True))
     if which.tag:
@@ -138,3 +142,11 @@ def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
 
 def _quoted(tag: str) -> str:
     return json.dumps(tag)
+
+
+async def live_children(database: Database, run_id: str) -> list[RunRecord]:
+    """Return the children of a run that have not ended."""
+    ended = [status.value for status in TERMINAL]
+    async with database.reading() as session:
+        rows = await session.execute(select(*RUN_COLUMNS).where(RUNS.c.parent_run_id == run_id, RUNS.c.status.not_in(ended)))
+        return [to_run(row) for row in rows.all()]

@@ -1,31 +1,44 @@
 """Starting, inspecting and cancelling runs: the public face of the runtime."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import update
 
-from agentflow.errors import InvalidSpec, NodeError, NotFound
+from agentflow.compiler.plan import Plan
+from agentflow.errors import Invalid, InvalidSpec, NodeError, NotFound
+from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
 from agentflow.infra.idempotency.keys import Idempotency
+from agentflow.infra.observability.context import origin
 from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
 from agentflow.nodes.context import ChildRun
-from agentflow.runtime.dispatch.inline import InlineDispatcher
+from agentflow.runtime.dispatch.base import Dispatcher
+from agentflow.runtime.execution import counts, spans
+from agentflow.runtime.execution.failures import Suspended
 from agentflow.runtime.execution.plans import PlanCache, spec_hash
 from agentflow.runtime.execution.ports import ChildRequest, Ports
 from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.reader import EventReader
 from agentflow.runtime.records.models import RunRow
-from agentflow.runtime.records.records import RunRecord
+from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.repository import get_run
 from agentflow.runtime.runs.admission import Admission
+from agentflow.runtime.runs.answers import Answers, Where
+from agentflow.runtime.runs.checkpoints import Checkpoints
+from agentflow.runtime.runs.forks import patched, retried
+from agentflow.runtime.runs.inbox import Inbox
 from agentflow.runtime.runs.inputs import InputSchemas
-from agentflow.runtime.runs.queries import RunFilter, list_node_runs, list_runs
-from agentflow.runtime.runs.schemas import NodeRun, Run, RunStart
+from agentflow.runtime.runs.messages import Messages
+from agentflow.runtime.runs.queries import RunFilter, list_node_runs, list_runs, live_children
+from agentflow.runtime.runs.schemas import ForkStart, NodeRun, RetryStart, Run, RunOptions, RunStart
+from agentflow.runtime.runs.special import control_of, special
 from agentflow.runtime.runs.wire import to_node_run, to_run
+from agentflow.runtime.states import PARKED, RunStatus
+from agentflow.runtime.values.large import NODE_VALUES, RUN_VALUES
 from agentflow.spec.validate import ValidationResult
 from agentflow.workflows.definitions.service import WorkflowService, invalid_spec
 
@@ -40,19 +53,26 @@ class RunService:
         ports: Ports,
         plans: PlanCache,
         admission: Admission,
-        dispatcher: InlineDispatcher,
+        dispatcher: Dispatcher,
         workflows: WorkflowService,
         validate: Callable[[Any], ValidationResult],
     ) -> None:
         self._ports = ports
         self._plans = plans
         self._admission = admission
+        self.overload = admission.overload
         self._dispatcher = dispatcher
         self._workflows = workflows
         self._validate = validate
         self._inputs = InputSchemas(ports.settings.compiled_cache_size)
-        self._reader = EventReader(ports.database, ports.hub)
-        ports.run_child = self.run_child
+        self._reader = EventReader(ports.database, ports.hub, ports.values)
+        self._answers = Answers(ports.interrupts, ports.clock, ports.settings.max_value_bytes)
+        self.inbox = Inbox(ports, self.wake)
+        """What runs wait for."""
+        self.messages = Messages(ports, self.wake)
+        """Events that are sent to runs."""
+        self.checkpoints = Checkpoints(ports.database, self._reader, ports.values)
+        ports.run_child, ports.cancel_children, ports.wake = self.run_child, self.cancel_children, self.wake
 
     async def start_stored(self, subject: Subject, workflow_ref: str, request: RunStart, *, idempotency: Idempotency | None = None) -> Run:
         """Accept a run of a stored workflow; when this returns, the run will end whatever happens to the process.
@@ -61,6 +81,8 @@ class RunService:
             NotFound: no such workflow or version.
             InvalidInputs: the inputs do not fit the workflow's schema.
             IdempotencyKeyReused: the key was used with another body.
+            QueueFull: too many runs of the tenant wait.
+            Overloaded: the server has too much to do.
         """
         stored = await self._workflows.get_version(subject, workflow_ref, request.version)
         record = self._record(subject, stored.spec, stored.spec_hash, request.inputs, request)
@@ -76,6 +98,7 @@ class RunService:
         tags: Sequence[str] = (),
         lane: str | None = None,
         priority: int = 0,
+        options: RunOptions | None = None,
         idempotency: Idempotency | None = None,
     ) -> Run:
         """Validate a specification and accept a run of it without saving it as a workflow.
@@ -86,7 +109,9 @@ class RunService:
             IdempotencyKeyReused: the key was used with another body.
         """
         digest = spec_hash(spec)
-        request = RunStart.model_construct(inputs=dict(inputs), version=None, lane=lane, priority=priority, tags=list(tags))
+        request = RunStart.model_construct(
+            inputs=dict(inputs), version=None, lane=lane, priority=priority, tags=list(tags), **special(options)
+        )
         record = self._record(subject, spec, digest, request.inputs, request)
         return to_run(await self._admit(record, spec, idempotency))
 
@@ -113,16 +138,90 @@ class RunService:
             lane=request.lane,
             priority=request.priority,
             tags=list(dict.fromkeys([*plan.spec.tags, *request.tags])),
+            control=control_of(request, request, plan),
+            max_concurrency=plan.spec.limits.max_concurrency,
         )
 
-    async def _admit(self, record: RunRecord, spec: Any, idempotency: Idempotency | None) -> RunRecord:
-        admitted, is_new = await self._admission.admit(record, spec, idempotency)
-        if is_new:
-            self._dispatcher.dispatch(admitted, fresh=True)
+    async def _admit(self, record: RunRecord, spec: Any, idempotency: Idempotency | None, seeds: Sequence[NodeRecord] = ()) -> RunRecord:
+        if record.max_concurrency is not None:
+            record.concurrency_key = record.workflow_id or record.spec_hash
+        with spans.admission(record):
+            record.request_id, record.traceparent = origin()
+            admitted, is_new = await self._admission.admit(record, spec, idempotency, seeds)
+            if is_new:
+                counts.ACCEPTED(admitted.workflow_name).inc()
+                self._dispatcher.dispatch(admitted, fresh=True)
         return admitted
 
-    async def wait(self, subject: Subject, run_id: str, timeout_s: float) -> Run:
-        """Wait up to ``timeout_s`` for the end of a run and return it as it is then.
+    async def fork(self, subject: Subject, run_id: str, fork: ForkStart, *, idempotency: Idempotency | None = None) -> Run:
+        """Accept a new run that begins where another one stood at a checkpoint, with changes to the state.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+            CheckpointNotFound: the run has no such checkpoint.
+            Invalid: the changes do not fit the workflow or the checkpoint.
+        """
+        source = await get_run(self._ports.database, subject, run_id)
+        plan = await self._plans.of_run(source)
+        if fork.state.inputs is not None and fork.checkpoint != 0:
+            raise Invalid("Inputs can only be changed at checkpoint 0.", hint='Add "checkpoint": 0, or start a new run.')
+        seeds = patched(plan, await self.checkpoints.records(subject, source, fork.checkpoint), fork.state.nodes)
+        record = self._follower(subject, source, plan, "fork", fork.checkpoint, control_of(fork, fork, plan))
+        if fork.state.inputs is not None:
+            record.inputs = self._inputs.check(source.spec_hash, plan.spec.inputs, fork.state.inputs)
+        record.tags = list(dict.fromkeys([*source.tags, *fork.tags]))
+        return to_run(await self._admit(record, await self._plans.document(source), idempotency, seeds))
+
+    async def retry(self, subject: Subject, run_id: str, retry: RetryStart, *, idempotency: Idempotency | None = None) -> Run:
+        """Accept a new run that keeps what an ended run has done and goes on from what failed.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+            RunNotRetryable: it has not ended, or it succeeded.
+            Invalid: the workflow has no such node.
+        """
+        source = await get_run(self._ports.database, subject, run_id)
+        plan = await self._plans.of_run(source)
+        seeds = retried(source, plan, await self.checkpoints.records(subject, source, None), retry.from_node)
+        record = self._follower(subject, source, plan, "retry", None, control_of(retry, retry, plan))
+        return to_run(await self._admit(record, await self._plans.document(source), idempotency, seeds))
+
+    def _follower(
+        self,
+        subject: Subject,
+        source: RunRecord,
+        plan: Plan,
+        kind: Literal["retry", "fork"],
+        checkpoint: int | None,
+        control: dict[str, Any] | None,
+    ) -> RunRecord:
+        """Return the record of a run that takes up what another one has done."""
+        now = self._ports.clock.now()
+        timeout_s = plan.spec.limits.timeout_s or self._ports.settings.default_run_timeout_s
+        return RunRecord(
+            id=new_id(),
+            tenant_id=source.tenant_id,
+            user_id=subject.user_id,
+            workflow_id=source.workflow_id,
+            workflow_version=source.workflow_version,
+            workflow_name=source.workflow_name,
+            spec_hash=source.spec_hash,
+            inputs=source.inputs,
+            created_at=now,
+            deadline_at=now + timedelta(seconds=timeout_s),
+            lane=source.lane,
+            priority=source.priority,
+            tags=source.tags,
+            control=control,
+            max_concurrency=source.max_concurrency,
+            engine_format=source.engine_format,
+            origin_run_id=source.id,
+            origin_kind=kind,
+            origin_checkpoint=checkpoint,
+        )
+
+    async def wait(self, subject: Subject, run_id: str, timeout_s: float, *, or_parked: bool = False) -> Run:
+        """Wait up to ``timeout_s`` for the end of a run (or until it waits itself) and return it as it is then.
 
         Raises:
             RunNotFound: the tenant has no such run.
@@ -134,8 +233,8 @@ class RunService:
                 record = self._dispatcher.record(run_id)
                 if record is None or record.tenant_id != subject.tenant_id:
                     record = await get_run(self._ports.database, subject, run_id)
-                    if record.status.is_terminal:
-                        return to_run(record)
+                    if record.status.is_terminal or (or_parked and record.status in PARKED):
+                        return await self.get(subject, run_id)
                 left = deadline - self._ports.clock.monotonic()
                 if left <= 0:
                     return await self.get(subject, run_id)
@@ -146,13 +245,16 @@ class RunService:
             finally:
                 self._ports.hub.forget(run_id, end)
 
-    async def get(self, subject: Subject, run_id: str) -> Run:
-        """Return a run.
+    async def get(self, subject: Subject, run_id: str, values: Collection[str] = RUN_VALUES) -> Run:
+        """Return a run; of its large values those named in ``values``, as far as one answer may hold them.
 
         Raises:
             RunNotFound: the tenant has no such run.
+            ObjectMissing: a large value is gone.
         """
-        return to_run(await get_run(self._ports.database, subject, run_id))
+        record = await get_run(self._ports.database, subject, run_id)
+        await self._ports.values.fill(record, values, self._ports.values.budget())
+        return to_run(record)
 
     async def list(self, subject: Subject, which: RunFilter, page: PageRequest) -> Page[Run]:
         """Return one page of the tenant's runs, newest first unless sorted otherwise.
@@ -171,7 +273,10 @@ class RunService:
         """
         run = await get_run(self._ports.database, subject, run_id)
         static = await self._static_inputs(run)
-        return [to_node_run(record, static.get(record.key)) for record in await list_node_runs(self._ports.database, run)]
+        records, budget = await list_node_runs(self._ports.database, run), self._ports.values.budget()
+        for record in records:
+            await self._ports.values.fill(record, NODE_VALUES, budget)
+        return [to_node_run(record, static.get(record.key)) for record in records]
 
     async def _static_inputs(self, run: RunRecord) -> Mapping[str, Any]:
         """Return the configs in which nothing rendered, by node: they are not stored with each run."""
@@ -207,13 +312,31 @@ class RunService:
         record = await get_run(self._ports.database, subject, run_id)
         if record.status.is_terminal:
             return to_run(record)
-        async with self._ports.database.transaction() as session:
-            await session.execute(
-                update(RunRow).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id).values(cancel_requested=True)
-            )
-        if not self._dispatcher.cancel(run_id):
-            await self._admission.take_over_cancelled(record, self._dispatcher)
+        await self._ask_to_stop(subject, record)
         return await self.wait(subject, run_id, timeout_s=2.0)
+
+    async def _ask_to_stop(self, subject: Subject, record: RunRecord) -> None:
+        run_id = record.id
+        async with self._ports.database.transaction() as session:
+            # A signal, too: a run that is being parked looks at nothing else.
+            wish = {"cancel_requested": True, "signals": RunRow.signals + 1}
+            await session.execute(update(RunRow).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id).values(wish))
+        if not self._dispatcher.cancel(run_id):
+            await self._admission.take_over_cancelled(record)
+
+    async def answer(
+        self, subject: Subject, run_id: str, node_id: str | None, answer: Mapping[str, Any], where: Where | None = None
+    ) -> Run:
+        """Answer what a run waits for at ``node_id``, or at ``where``; the first valid answer counts.
+
+        Raises:
+            RunNotFound: the tenant has no such run.
+            AgentFlowError: see ``Answers.answer``.
+        """
+        record = await get_run(self._ports.database, subject, run_id)
+        await self._answers.answer(subject, record, where or Where(node_id), dict(answer))
+        await self.wake(run_id)
+        return await self.get(subject, run_id)
 
     async def run_child(self, request: ChildRequest) -> ChildRun:
         """Run a workflow as a child and wait for its end; asking again for the same parent key finds the same child.
@@ -227,11 +350,14 @@ class RunService:
                 error_code="DEPTH_EXCEEDED",
                 hint="Break the chain: a workflow seems to call itself.",
             )
-        child = await self._admission.find_child(request)
-        if child is None:
-            child = await self._start_child(request)
-        run = await self._to_the_end(request.subject, child.id)
-        return ChildRun(run.id, run.status.value, run.outputs, run.error.model_dump() if run.error else None)
+        child = await self._admission.find_child(request) or await self._start_child(request)
+        run = await self._to_the_end(request, child.id)
+        outputs = run.outputs
+        if run.large_values:
+            record = await get_run(self._ports.database, request.subject, child.id)
+            await self._ports.values.fill(record, ("outputs",))
+            outputs = record.outputs
+        return ChildRun(run.id, run.status.value, outputs, run.error.model_dump() if run.error else None)
 
     async def _start_child(self, request: ChildRequest) -> RunRecord:
         try:
@@ -244,12 +370,30 @@ class RunService:
         record.parent_run_id, record.parent_key, record.depth = request.parent_run_id, request.parent_key, request.depth
         return await self._admit(record, stored.spec, None)
 
-    async def _to_the_end(self, subject: Subject, run_id: str) -> Run:
-        """Wait for a child; when the parent is stopped meanwhile, the child is stopped too."""
+    async def _to_the_end(self, request: ChildRequest, run_id: str) -> Run:
+        """Wait for a child; when the parent is stopped meanwhile, the child is stopped too.
+
+        Raises:
+            Suspended: the child waits for something; its end puts the parent back into the queue.
+        """
         try:
-            while not (run := await self.wait(subject, run_id, timeout_s=3600)).status.is_terminal:
-                pass
+            look_s = self._ports.settings.sweep_interval_s
+            while not (run := await self.wait(request.subject, run_id, timeout_s=look_s, or_parked=True)).status.is_terminal:
+                if run.status in PARKED:
+                    raise Suspended
+                if run.status is RunStatus.QUEUED:
+                    await self._admission.find_child(request)
         except asyncio.CancelledError:
             self._dispatcher.cancel(run_id)
             raise
         return run
+
+    async def cancel_children(self, run: RunRecord) -> None:
+        """Ask the children of a run that did not succeed to stop."""
+        subject = Subject(run.tenant_id, run.user_id, ALL_PERMISSIONS)
+        for child in await live_children(self._ports.database, run.id):
+            await self._ask_to_stop(subject, child)
+
+    async def wake(self, run_id: str) -> None:
+        """Tell the workers of a run that was put back into the queue; if it is not there, nothing happens."""
+        self._dispatcher.hint([run_id])

@@ -1,11 +1,12 @@
 """From records to what crosses the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from agentflow.runtime.records.records import NodeRecord, RunRecord
-from agentflow.runtime.runs.schemas import NodeRun, Run, RunError, UsageTotals
+from agentflow.runtime.runs.schemas import LargeValue, NodeRun, Run, RunError, UsageTotals
+from agentflow.runtime.values.large import NODE_VALUES, RUN_VALUES, link
 
 
 def to_run(record: RunRecord) -> Run:
@@ -18,6 +19,7 @@ def to_run(record: RunRecord) -> Run:
         status=record.status,
         inputs=record.inputs,
         outputs=record.outputs,
+        large_values=_large(record, RUN_VALUES),
         error=_error(record.error),
         usage=_usage(record.usage),
         cost_usd=record.usage["cost_usd"] if record.usage else 0.0,
@@ -25,6 +27,9 @@ def to_run(record: RunRecord) -> Run:
         priority=record.priority,
         tags=record.tags,
         parent_run_id=record.parent_run_id,
+        origin_run_id=record.origin_run_id,
+        origin_kind=record.origin_kind,
+        origin_checkpoint=record.origin_checkpoint,
         attempts=record.attempts,
         created_at=record.created_at,
         started_at=record.started_at,
@@ -42,8 +47,9 @@ def to_node_run(record: NodeRecord, static_input: Any) -> NodeRun:
         execution_order=record.position,
         status=record.status,
         attempts=record.attempts,
-        input=static_input if record.input is None else record.input,
+        input=static_input if record.input is None and record.input_ref is None else record.input,
         output=record.output,
+        large_values=_large(record, NODE_VALUES),
         error=_error(record.error),
         usage=_usage(record.usage),
         cost_usd=record.usage["cost_usd"] if record.usage else 0.0,
@@ -51,6 +57,16 @@ def to_node_run(record: NodeRecord, static_input: Any) -> NodeRun:
         ended_at=record.ended_at,
         duration_ms=_duration_ms(record.started_at, record.ended_at),
     )
+
+
+def _large(record: RunRecord | NodeRecord, names: Sequence[str]) -> dict[str, LargeValue]:
+    """Return links to the values that were left where they are."""
+    found: dict[str, LargeValue] = {}
+    for name in names:
+        reference = getattr(record, f"{name}_ref")
+        if reference is not None and getattr(record, name) is None:
+            found[name] = LargeValue.model_construct(**link(reference))
+    return found or _NONE_LARGE
 
 
 def _error(stored: Mapping[str, Any] | None) -> RunError | None:
@@ -65,6 +81,7 @@ def _usage(stored: Mapping[str, Any] | None) -> UsageTotals:
 
 
 _NO_USAGE = UsageTotals()
+_NONE_LARGE: dict[str, LargeValue] = {}
 
 
 def _duration_ms(start: datetime | None, end: datetime | None) -> float | None:

@@ -44,14 +44,27 @@ class UserDatabase(ABC):
     dialect: Dialect
 
     @abstractmethod
-    async def run(self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int) -> Sequence[QueryResult]:
+    async def run(
+        self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int, effect: str | None = None
+    ) -> Sequence[QueryResult]:
         """Run statements with bound ``:name`` parameters in one transaction; all or none.
+
+        With ``effect``, a key, they run once for ever: when they were committed under it before, their results of then are returned. Ask
+        ``remembers`` first.
 
         A source whose access is not ``read_write`` runs nothing but read-only transactions, whatever is asked.
 
         Raises:
             NodeError: ``DB_CONNECT``, ``DB_QUERY``, ``DB_TIMEOUT``, ``DB_READ_ONLY``, ``DB_FORBIDDEN``, ``DB_CONFIG`` or
                 ``LIMIT_EXCEEDED``.
+        """
+
+    @abstractmethod
+    async def remembers(self) -> bool:
+        """Tell whether the database can note effects: whether the table ``agentflow_effects`` is there or may be made.
+
+        Raises:
+            NodeError: ``DB_CONNECT`` or ``DB_READ_ONLY``.
         """
 
     @abstractmethod

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from agentflow.errors import NodeError
-from agentflow.sources.databases import base, sql, values
+from agentflow.sources.databases import base, markers, sql, values
 from agentflow.sources.databases.base import QueryResult, Statement, UserDatabase
 from agentflow.sources.databases.settings import Place
 
@@ -18,6 +18,7 @@ _READ_ONLY_CODES = frozenset({1290, 1792, 1836})
 _FORBIDDEN_CODES = frozenset({1044, 1142, 1143, 1227, 1370})
 _CONNECT_CODES = frozenset({1040, 1045, 1049, 1130, 1698, 2002, 2003, 2005, 2006, 2013, 2026})
 _LOST_CODES = frozenset({1040, 2002, 2003, 2006, 2013})
+_DUPLICATE_KEY = 1062
 _TRY_AGAIN_CODES = frozenset({1205, 1213})
 
 
@@ -32,20 +33,39 @@ class MysqlDatabase(UserDatabase):
         self._writable = writable
         self._turns = asyncio.Semaphore(pool_size)
         self._ssl_mode = ssl_mode
+        self._remembers = False
 
-    async def run(self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int) -> Sequence[QueryResult]:
+    async def run(
+        self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int, effect: str | None = None
+    ) -> Sequence[QueryResult]:
         """Run statements in one transaction; see ``UserDatabase.run``."""
         from asyncmy import errors
 
         if not read_only and not self._writable:
             raise base.read_only_refused()
+        repeatable = read_only or effect is not None  # a commit of unknown outcome is found by its note
         try:
             async with asyncio.timeout(timeout_s), self._turns, self._connection() as connection:
-                return await _transaction(connection, statements, read_only=read_only, max_rows=max_rows)
+                return await _transaction(connection, statements, read_only=read_only, max_rows=max_rows, effect=effect)
         except TimeoutError as error:
-            raise base.timed_out(timeout_s, retryable=read_only) from error
+            raise base.timed_out(timeout_s, retryable=repeatable) from error
         except (errors.MySQLError, OSError, ValueError, RuntimeError) as error:
-            raise _failure(error, read_only=read_only) from error
+            raise _failure(error, repeatable=repeatable, effect=effect) from error
+
+    async def remembers(self) -> bool:
+        """Make the table of effects, or tell whether it is there; see ``UserDatabase.remembers``."""
+        if self._remembers:
+            return True
+        for statement in (markers.create("mysql"), markers.PROBE):
+            try:
+                await self.run([(statement, {})], read_only=False, timeout_s=_CONNECT_SECONDS, max_rows=1)
+            except NodeError as error:
+                if error.error_code not in {"DB_FORBIDDEN", "DB_QUERY"}:
+                    raise
+            else:
+                self._remembers = True
+                return True
+        return False
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -99,18 +119,25 @@ def _tls(mode: str) -> ssl.SSLContext | None:
     return context
 
 
-async def _transaction(connection: Any, statements: Sequence[Statement], *, read_only: bool, max_rows: int) -> list[QueryResult]:
+async def _transaction(
+    connection: Any, statements: Sequence[Statement], *, read_only: bool, max_rows: int, effect: str | None
+) -> list[QueryResult]:
     access = "READ ONLY" if read_only else "READ WRITE"
     await connection.query(f"SET SESSION TRANSACTION {access}")
     # One more than allowed tells "too many" without fetching them all.
     await connection.query(f"SET SESSION sql_select_limit = {max_rows + 1}")
     await connection.query(f"START TRANSACTION {access}")
+    if effect is not None and (before := markers.noted(await _one(connection, *markers.find(effect), 1))) is not None:
+        await connection.query("ROLLBACK")
+        return before
     results = []
     for text, params in statements:
         results.append(await _one(connection, text, params, max_rows))
         # A statement on its own may be one that MySQL commits by itself (CREATE TABLE): nothing else could be torn apart.
-        if (read_only or len(statements) > 1) and not _still_inside(connection, read_only=read_only):
+        if (read_only or effect is not None or len(statements) > 1) and not _still_inside(connection, read_only=read_only):
             raise base.transaction_control_refused()
+    if effect is not None:
+        await _one(connection, *markers.note(effect, results), 1)
     await connection.query("ROLLBACK" if read_only else "COMMIT")
     return results
 
@@ -133,7 +160,12 @@ async def _one(connection: Any, text: str, params: Mapping[str, Any], max_rows: 
     return QueryResult(rows.rows, len(rows.rows))
 
 
-def _failure(error: Exception, *, read_only: bool) -> NodeError:
+def _noted_by_another(code: int | None, reason: str, effect: str | None) -> bool:
+    """Tell whether another owner of the run noted the same effect first; the next look finds its note."""
+    return effect is not None and code == _DUPLICATE_KEY and f"'{markers.short(effect)}'" in reason
+
+
+def _failure(error: Exception, *, repeatable: bool, effect: str | None) -> NodeError:
     code = error.args[0] if error.args and isinstance(error.args[0], int) else None
     reason = base.reason(error.args[1] if len(error.args) > 1 else error)
     details = {"code": code} if code else {}
@@ -145,8 +177,13 @@ def _failure(error: Exception, *, read_only: bool) -> NodeError:
         return NodeError(
             f"There is no connection to MySQL: {reason}.",
             error_code="DB_CONNECT",
-            retryable=read_only and (code in _LOST_CODES or isinstance(error, OSError)),
+            retryable=repeatable and (code in _LOST_CODES or isinstance(error, OSError)),
             hint="Check host, port, database, user and password of the source, and that the server runs.",
             details=details,
         )
-    return NodeError(f"MySQL refused the statement: {reason}.", error_code="DB_QUERY", retryable=code in _TRY_AGAIN_CODES, details=details)
+    return NodeError(
+        f"MySQL refused the statement: {reason}.",
+        error_code="DB_QUERY",
+        retryable=code in _TRY_AGAIN_CODES or _noted_by_another(code, reason, effect),
+        details=details,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentflow.errors import NodeError
 from agentflow.kit import json
-from agentflow.sources.databases import base, sql, values
+from agentflow.sources.databases import base, markers, sql, values
 from agentflow.sources.databases.base import QueryResult, Statement, UserDatabase
 from agentflow.sources.databases.settings import Place
 
@@ -98,22 +98,42 @@ class PostgresDatabase(UserDatabase):
         self._control_identity = control_identity
         self._pool: asyncpg.Pool[Any] | None = None
         self._opening = asyncio.Lock()
+        self._remembers = False
 
-    async def run(self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int) -> Sequence[QueryResult]:
+    async def run(
+        self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int, effect: str | None = None
+    ) -> Sequence[QueryResult]:
         """Run statements in one transaction; see ``UserDatabase.run``."""
         import asyncpg
 
         if not read_only and not self._writable:
             raise base.read_only_refused()
+        repeatable = read_only or effect is not None  # a commit of unknown outcome is found by its note
         try:
             async with asyncio.timeout(timeout_s):
                 pool = await self._opened()
                 async with pool.acquire() as connection:
-                    return await _transaction(connection, statements, read_only=read_only, max_rows=max_rows)
+                    return await _transaction(connection, statements, read_only=read_only, max_rows=max_rows, effect=effect)
         except TimeoutError as error:
-            raise base.timed_out(timeout_s, retryable=read_only) from error
+            raise base.timed_out(timeout_s, retryable=repeatable) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError) as error:
-            raise _failure(error, read_only=read_only) from error
+            raise _failure(error, repeatable=repeatable) from error
+
+    async def remembers(self) -> bool:
+        """Make the table of effects, or tell whether it is there; see ``UserDatabase.remembers``."""
+        if self._remembers:
+            return True
+        try:
+            await self.run([(markers.create("postgresql"), {})], read_only=False, timeout_s=_CONNECT_SECONDS, max_rows=1)
+        except NodeError as error:
+            if error.error_code not in {"DB_FORBIDDEN", "DB_QUERY"}:
+                raise
+            try:
+                await self.run([(_MAY_NOTE, {}), (markers.PROBE, {})], read_only=False, timeout_s=_CONNECT_SECONDS, max_rows=1)
+            except NodeError:
+                return False
+        self._remembers = True
+        return True
 
     async def _opened(self) -> "asyncpg.Pool[Any]":
         async with self._opening:
@@ -173,18 +193,23 @@ async def _forget(connection: "asyncpg.Connection[Any]") -> None:
 
 
 async def _transaction(
-    connection: "asyncpg.Connection[Any]", statements: Sequence[Statement], *, read_only: bool, max_rows: int
+    connection: "asyncpg.Connection[Any]", statements: Sequence[Statement], *, read_only: bool, max_rows: int, effect: str | None
 ) -> list[QueryResult]:
     transaction = connection.transaction(readonly=read_only)
     await transaction.start()
     try:
         # Reading the time takes the snapshot, after which SET TRANSACTION READ WRITE is refused; and it marks this transaction.
         mark = await _mark(connection)
+        if effect is not None and (before := markers.noted(await _one(connection, *markers.find(effect), 1))) is not None:
+            await transaction.rollback()
+            return before
         results = []
         for text, params in statements:
             results.append(await _one(connection, text, params, max_rows))
             if not connection.is_in_transaction() or await _mark(connection) != mark:
                 raise base.transaction_control_refused()
+        if effect is not None:
+            await _one(connection, *markers.note(effect, results), 1)
     except BaseException:
         await transaction.rollback()
         raise
@@ -250,7 +275,7 @@ def _document(text: str) -> Any:
         return text
 
 
-def _failure(error: Exception, *, read_only: bool) -> NodeError:
+def _failure(error: Exception, *, repeatable: bool) -> NodeError:
     import asyncpg
 
     state = getattr(error, "sqlstate", None)
@@ -267,14 +292,17 @@ def _failure(error: Exception, *, read_only: bool) -> NodeError:
         return NodeError(
             f"There is no connection to PostgreSQL: {reason}.",
             error_code="DB_CONNECT",
-            retryable=read_only,
+            retryable=repeatable,
             hint=_CHECK_SOURCE,
             details=details,
         )
     # Types of which the driver has only a binary form, such as ranges.
     hint = "Cast the column to text." if isinstance(error, asyncpg.UnsupportedClientFeatureError) else None
     again = isinstance(error, asyncpg.SerializationError | asyncpg.DeadlockDetectedError)
+    if isinstance(error, asyncpg.UniqueViolationError) and error.table_name == markers.TABLE:
+        again = True  # another owner of the run was faster; the next look finds its note
     return NodeError(f"PostgreSQL refused the statement: {reason}.", error_code="DB_QUERY", retryable=again, hint=hint, details=details)
 
 
+_MAY_NOTE = f"SELECT 1 / has_table_privilege('{markers.TABLE}', 'INSERT')::int"
 _CHECK_SOURCE = "Check host, port, database, user and password of the source, and that the server runs."

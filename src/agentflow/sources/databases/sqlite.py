@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agentflow.errors import NodeError
-from agentflow.sources.databases import base, sql, values
+from agentflow.sources.databases import base, markers, sql, values
 from agentflow.sources.databases.base import QueryResult, Statement, UserDatabase
 
 _FORBIDDEN_ACTIONS = frozenset(
@@ -42,15 +42,23 @@ class SqliteDatabase(UserDatabase):
         self._writable = writable
         self._forbidden = forbidden
 
-    async def run(self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int) -> Sequence[QueryResult]:
+    async def run(
+        self, statements: Sequence[Statement], *, read_only: bool, timeout_s: float, max_rows: int, effect: str | None = None
+    ) -> Sequence[QueryResult]:
         """Run statements in one transaction; see ``UserDatabase.run``."""
         if not read_only and not self._writable:
             raise base.read_only_refused()
         call = _Call(self._checked_path(), read_only=read_only, timeout_s=timeout_s, max_rows=max_rows)
         try:
-            return await asyncio.to_thread(call.run, statements)
+            return await asyncio.to_thread(call.run, statements, effect)
         finally:
             call.stop()
+
+    async def remembers(self) -> bool:
+        """Return True: whoever may write to the file may make the table, and does so in the same transaction."""
+        if not self._writable:
+            raise base.read_only_refused()
+        return True
 
     async def close(self) -> None:
         """Close nothing: no connection outlives its call."""
@@ -88,13 +96,21 @@ class _Call:
         """Interrupt what still runs, soon."""
         self._stopped.set()
 
-    def run(self, statements: Sequence[Statement]) -> list[QueryResult]:
+    def run(self, statements: Sequence[Statement], effect: str | None) -> list[QueryResult]:
         try:
             with closing(self._connect()) as connection:
                 connection.execute("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
+                if effect is not None:
+                    connection.execute(markers.create("sqlite"))
+                    before = markers.noted(self._one(connection, *markers.find(effect)))
+                    if before is not None:
+                        connection.execute("ROLLBACK")
+                        return before
                 connection.set_authorizer(self._authorize)
                 results = [self._one(connection, text, params) for text, params in statements]
                 connection.set_authorizer(None)
+                if effect is not None:
+                    self._one(connection, *markers.note(effect, results))
                 connection.execute("ROLLBACK" if self._read_only else "COMMIT")
                 return results
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:

@@ -76,6 +76,10 @@ class Guard:
                 raise _private(name)
         return [str(address) for address in found]
 
+    def allows(self, url: httpx.URL) -> bool:
+        """Tell whether an operator has named the host of a URL: a system of ours, though it be on a private network."""
+        return self._allows(url.host.lower().rstrip("."), port_of(url))
+
     def _allows(self, name: str, port: int) -> bool:
         bare = name.strip("[]")
         names = {bare, f"{bare}:{port}", f"[{bare}]", f"[{bare}]:{port}"}

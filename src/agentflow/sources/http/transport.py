@@ -9,6 +9,7 @@ import httpcore
 import httpx
 
 from agentflow.sources.http.guard import Guard
+from agentflow.sources.http.observed import observed
 
 _MAX_CONNECTIONS = 200
 _MAX_IDLE = 50
@@ -76,6 +77,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; see ``Guard`` for what is refused."""
         self._guard.url(request.url)
+        return await observed(self._send, request, self._guard)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, AsyncIterable)  # noqa: S101 - an AsyncClient builds no other requests
         raw = httpcore.Request(
             method=request.method,

@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     ways.duplicates,  # DUPLICATE_EDGE
     ways.self_loops,  # SELF_LOOP
     ways.queues,  # QUEUE_WITHOUT_EDGE
+    ways.compensations,  # INVALID_CONFIG
     shape.cycles,  # CYCLE
     shape.unreachable,  # UNREACHABLE_NODE
     shape.islands,  # DISCONNECTED_GRAPH

@@ -1,4 +1,4 @@
-"""DANGLING_EDGE, DUPLICATE_EDGE, SELF_LOOP and QUEUE_WITHOUT_EDGE: ways and what they join."""
+"""DANGLING_EDGE, DUPLICATE_EDGE, SELF_LOOP, QUEUE_WITHOUT_EDGE and what `compensate` may name: ways and what they join."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from agentflow.spec.model import END
 from agentflow.spec.problems import Code, Problem
 from agentflow.spec.rules.names import suggestion
 
-_WORDS = {EdgeKind.EDGE: "edge", EdgeKind.ROUTE: "route", EdgeKind.ERROR: "on_error"}
+_WORDS = {EdgeKind.EDGE: "edge", EdgeKind.ROUTE: "route", EdgeKind.ERROR: "on_error", EdgeKind.COMPENSATE: "compensate"}
 
 
 def dangling(draft: Draft) -> Iterable[Problem]:
@@ -68,3 +68,21 @@ def queues(draft: Draft) -> Iterable[Problem]:
             message = f"The queue {queue.id} is for the way from {queue.from_} to {queue.to}, which does not exist."
             hint = suggestion(queue.to, [target for source, target in joined if source == queue.from_])
             yield Problem(Code.QUEUE_WITHOUT_EDGE, message, path, hint=hint or "Add the edge, or remove the queue.")
+
+
+def compensations(draft: Draft) -> Iterable[Problem]:
+    """Check that a node that undoes another one is there for nothing else, and stands in the workflow itself."""
+    for graph in draft.graphs:
+        for way in graph.known_ways:
+            if way.kind is not EdgeKind.COMPENSATE:
+                continue
+            if graph is not draft.graphs[0]:
+                hint = "Put the effect and its compensation outside the map, or into a subworkflow."
+                yield Problem(Code.INVALID_CONFIG, "compensate has no meaning inside a map.", way.path, way.source, hint)
+            others = [other for other in graph.ways if other is not way and way.target in {other.source, other.target}]
+            if others:
+                other = others[0]
+                message = f"{way.target} undoes {way.source} and so may not have a way from {other.source} to {other.target}."
+                yield Problem(
+                    Code.INVALID_CONFIG, message, way.path, way.source, "Give each node that is to be undone a node of its own for that."
+                )

@@ -163,7 +163,9 @@ def _renamed(spec: Document, old: str, new: Any) -> Document:
         return [{**item, "from": name(item["from"]), "to": name(item["to"])} for item in items]
 
     changed = {**spec, "edges": ways(spec.get("edges", ()))}
-    changed["nodes"] = [{**item, "on_error": name(item["on_error"])} if "on_error" in item else item for item in spec["nodes"]]
+    changed["nodes"] = [
+        {**item, **{field: name(item[field]) for field in ("on_error", "compensate") if field in item}} for item in spec["nodes"]
+    ]
     if "queues" in spec:
         changed["queues"] = ways(spec["queues"])
     if spec.get("start_node") == old:

@@ -24,6 +24,7 @@ class WorkflowRow(Base, TenantOwned):
     tags: Mapped[Any] = mapped_column(JsonText)
     version: Mapped[int] = mapped_column(Integer)
     valid: Mapped[bool] = mapped_column(Boolean)
+    retention: Mapped[Any | None] = mapped_column(JsonText)
     fork_from_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)

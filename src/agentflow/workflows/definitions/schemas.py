@@ -31,6 +31,14 @@ class Body(Wire):
 WorkflowStatus = Literal["active", "archived"]
 
 
+class Retention(Body):
+    """How long the ended runs of a workflow are kept; what is null is as the settings say."""
+
+    max_age_days: float | None = Field(default=None, ge=0, le=36_500, description="Days after their end; 0 keeps all.", examples=[7])
+    max_runs: int | None = Field(default=None, ge=0, le=2**31 - 1, description="The newest so many; 0 keeps all.", examples=[1_000])
+    keep_failed: bool = Field(default=False, description="Keep runs that failed or timed out, whatever their age and number.")
+
+
 class Workflow(Wire):
     """A stored workflow with its current specification."""
 
@@ -41,6 +49,7 @@ class Workflow(Wire):
     tags: list[str] = Field(default_factory=list, description="Labels.", examples=[["demo"]])
     version: int = Field(description="Number of the current version.", examples=[1])
     valid: bool = Field(description="Whether the current version can run; drawing a graph node by node passes through states that cannot.")
+    retention: Retention | None = Field(default=None, description="How long its runs are kept; null for as the settings say.")
     spec: dict[str, Any] = Field(description="The specification.", examples=[EXAMPLE_SPEC])
     owner_id: str = Field(description="The user who created it.")
     fork_from_id: str | None = Field(default=None, description="The workflow this is a copy of.")
@@ -77,6 +86,7 @@ class WorkflowUpdate(Body):
     tags: list[Annotated[str, Field(max_length=100)]] | None = Field(
         default=None, max_length=100, description="New labels.", examples=[["demo"]]
     )
+    retention: Retention | None = Field(default=None, description="How long its runs are kept; null takes what was set away.")
     status: WorkflowStatus | None = Field(
         default=None, description="`archived` keeps the workflow from being started.", examples=["archived"]
     )

@@ -1,7 +1,6 @@
 """Stored workflows: the use cases. Every change of a specification is a new immutable version."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +16,7 @@ from agentflow.infra.idempotency.store import Once
 from agentflow.kit import json
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
+from agentflow.kit.memo import Memo
 from agentflow.kit.pagination import Page, PageRequest
 from agentflow.spec.problems import Code, Problem
 from agentflow.spec.validate import ValidationResult
@@ -66,8 +66,7 @@ class WorkflowService:
         self._once = once
         self._clock = clock
         self._validate = validate
-        self._cache_size = cache_size
-        self._started: OrderedDict[tuple[str, str, int | None], tuple[float, StoredVersion]] = OrderedDict()
+        self._started: Memo[tuple[str, str, int | None], StoredVersion] = Memo(clock, CACHE_S, cache_size)
 
     def validate(self, spec: Any) -> ValidationResult:
         """Return what validation finds; stores nothing, opens nothing."""
@@ -133,9 +132,9 @@ class WorkflowService:
             PreconditionFailed: it was changed in the meantime.
         """
         spec = None if change.spec is None else self._checked(change.spec)
-        given = change.model_dump(include={"name", "description", "tags", "status"}, exclude_unset=True)
-        # Only a description can be taken away; null elsewhere leaves the field as it is.
-        fields = {name: value for name, value in given.items() if value is not None or name == "description"}
+        given = change.model_dump(include={"name", "description", "tags", "status", "retention"}, exclude_unset=True)
+        # Only these can be taken away; null elsewhere leaves the field as it is.
+        fields = {name: value for name, value in given.items() if value is not None or name in ("description", "retention")}
         return await self._change(subject, ref, lambda _: spec, fields, note=change.note, if_match=if_match)
 
     async def replace(self, subject: Subject, ref: str, new: WorkflowReplace, *, if_match: frozenset[str] | None = None) -> Workflow:
@@ -269,10 +268,9 @@ class WorkflowService:
             WorkflowArchived: it is archived.
             InvalidSpec: the version cannot run, because its graph is not complete.
         """
-        place = (subject.tenant_id, ref, number)
-        known = self._started.get(place)
-        if known is not None and self._clock.monotonic() - known[0] < CACHE_S:
-            return known[1]
+        return await self._started.get((subject.tenant_id, ref, number), lambda: self._find_version(subject, ref, number))
+
+    async def _find_version(self, subject: Subject, ref: str, number: int | None) -> StoredVersion:
         async with self._database.reading() as session:
             row = await repository.find(session, subject, ref)
             if row.status == "archived":
@@ -280,11 +278,7 @@ class WorkflowService:
             version = await repository.find_version(session, subject, row.id, number or row.version)
         if version.number != row.version or not row.valid:
             self._checked(version.spec)  # drawing a graph node by node passes through versions that cannot run
-        found = StoredVersion(row.id, version.number, version.spec, version.spec_hash)
-        self._started[place] = (self._clock.monotonic(), found)
-        while len(self._started) > self._cache_size:
-            self._started.popitem(last=False)
-        return found
+        return StoredVersion(row.id, version.number, version.spec, version.spec_hash)
 
     async def _change(
         self,
@@ -372,6 +366,7 @@ def _wire(row: WorkflowRow, spec: Document) -> Workflow:
         tags=row.tags,
         version=row.version,
         valid=row.valid,
+        retention=row.retention,
         spec=spec,
         owner_id=row.owner_id,
         fork_from_id=row.fork_from_id,

@@ -15,10 +15,10 @@ _MARKS = {"ok": ("✓", ""), "warning": ("!", "yellow"), "failed": ("✗", "red"
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Find out what is wrong.
 
-    Looks at the data folder, the owner's key, the database and its schema, the local models and the port, and explains runs that are stuck;
-    exit code 1 when something is broken.
+    Looks at the data folder and its disk, the object store, the owner's key, the database, its schema and its clock, workers, Redis, the
+    broker, the local models and the port, and explains runs that are stuck; exit code 1 when something is broken.
     """
-    from agentflow.entrypoints.cli import diagnosis
+    from agentflow.entrypoints.cli import diagnosis, storage_checks
 
     settings = load_settings(data_dir)
     findings = [
@@ -27,7 +27,10 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         diagnosis.owner_key(settings),
         *diagnosis.local_models(),
         diagnosis.port(settings),
+        storage_checks.disk(settings),
+        asyncio.run(storage_checks.object_store(settings)),
         *asyncio.run(diagnosis.database(settings)),
+        *asyncio.run(diagnosis.servers(settings)),
     ]
     if as_json:
         emit_json([finding.to_json() for finding in findings])

@@ -23,13 +23,18 @@ def run(
         list[str] | None, typer.Option("--input", metavar="K=V", help="An input; k:=JSON for a JSON value. Repeatable.")
     ] = None,
     inputs_file: Annotated[str | None, typer.Option("--inputs-file", metavar="FILE", help="A JSON object of inputs; --input wins.")] = None,
+    lane: Annotated[str | None, typer.Option("--lane", metavar="NAME", help="Sub-queue lane in the queues of the workflow.")] = None,
+    step: Annotated[bool, typer.Option("--step", help="Stop before every node.")] = False,
+    before: Annotated[list[str] | None, typer.Option("--break-before", metavar="NODE", help="Stop before this node. Repeatable.")] = None,
+    after: Annotated[list[str] | None, typer.Option("--break-after", metavar="NODE", help="Stop behind this node. Repeatable.")] = None,
     server: Server = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a specification and watch it.
 
-    Every node is shown as it happens; exit code 1 when the run does not succeed.
+    Every node is shown as it happens, and at a terminal you are asked what the run asks. Exit code 1 when the run does not succeed, 5 when
+    it waits for somebody.
     """
     from agentflow.entrypoints.cli.sync import with_client
 
@@ -37,34 +42,43 @@ def run(
     values = read_object(inputs_file) if inputs_file else {}
     values |= parse_inputs(inputs or (), spec.get("inputs") if isinstance(spec.get("inputs"), dict) else None)
     refuse_unknown(values, spec.get("inputs"))
-    result = with_client(
-        server, data_dir, lambda client: _watch(client, spec, values, None if as_json else Printer(), remote=server is not None)
-    )
+    stops = {"mode": "step" if step else "run", "interrupt_before": before or [], "interrupt_after": after or []}
+    start = {"spec": spec, "inputs": values, "lane": lane, **stops}
+    result = with_client(server, data_dir, lambda client: _watch(client, start, None if as_json else Printer(), remote=server is not None))
+    finish(result, as_json=as_json)
+
+
+WAITING_STATUSES = frozenset({"waiting", "needs_attention"})
+
+
+def finish(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """Write what came out of a run and leave with its exit code."""
     if as_json:
         emit_json(result)
     else:
         print_result(Printer(), result)
+    if result["status"] in WAITING_STATUSES:
+        raise typer.Exit(Exit.WAITING)
     if result["status"] != "succeeded":
         raise typer.Exit(Exit.RUN_FAILED)
 
 
-async def _watch(
-    client: "ApiClient", spec: Mapping[str, Any], inputs: Mapping[str, Any], printer: Printer | None, *, remote: bool
-) -> dict[str, Any]:
+async def _watch(client: "ApiClient", start: Mapping[str, Any], printer: Printer | None, *, remote: bool) -> dict[str, Any]:
     import asyncio
 
-    started = await client.post("/execute", {"spec": spec, "inputs": inputs})
+    from agentflow.entrypoints.cli.asking import at_terminal
+    from agentflow.entrypoints.cli.watching import Watch
+
+    started = await client.post("/execute", dict(start))
     if printer:
         printer.step(f"run {started['id']}")
     try:
-        await show_events(client, started["id"], printer)
+        return await Watch(client, started["id"], printer, asks=at_terminal()).to_the_end()
     except asyncio.CancelledError:
         # Ctrl-C. A run on a server goes on without its watcher; here nobody would drive it any more.
         if not remote:
             await client.post(f"/runs/{started['id']}/cancel")
         raise
-    result: dict[str, Any] = await client.get(f"/runs/{started['id']}")
-    return result
 
 
 async def show_events(client: "ApiClient", run_id: str, printer: Printer | None, after: int = 0) -> None:
@@ -101,6 +115,9 @@ def print_result(printer: Printer, result: Mapping[str, Any]) -> None:
             printer.step(f"hint: {error['hint']}")
     elif result["status"] == "succeeded":
         printer.value(result["outputs"])
+    elif result["status"] in WAITING_STATUSES:
+        printer.step(f"run {result['id']} is {result['status'].replace('_', ' ')}; `agentflow runs inbox` lists what is asked")
+        return
     usage = result.get("usage") or {}
     tokens = f", {usage['total_tokens']} tokens" if usage.get("total_tokens") else ""
     printer.step(f"run {result['id']} {result['status']} in {duration(result.get('duration_ms')) or '-'}{tokens}")

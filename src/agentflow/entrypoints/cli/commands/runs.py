@@ -1,4 +1,4 @@
-"""``agentflow runs``: history, one run in full, its events, and its end."""
+"""``agentflow runs``: history, dead letters, one run in full, its events, and its end."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +38,24 @@ def list_(
 
 
 @app.command()
+def dead(limit: Limit = 20, server: Server = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the dead letters: runs that were given up because worker after worker died of them.
+
+    Start one again with `agentflow runs retry` once its cause is gone.
+    """
+    from agentflow.entrypoints.cli.sync import with_client
+
+    page = with_client(server, data_dir, lambda client: client.get("/runs", limit=limit, dead_letter=True, sort="created_at:desc"))
+    if as_json:
+        emit_json(page)
+        return
+    Printer().table(
+        ("RUN", "WORKFLOW", "CREATED", "CAUSE"),
+        ([run["id"], run["workflow_name"], run["created_at"], run["error"]["message"]] for run in page["items"]),
+    )
+
+
+@app.command()
 def show(run: RunId, server: Server = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show one run with the executions of its nodes."""
     from agentflow.entrypoints.cli.commands.run import print_result
@@ -59,6 +77,25 @@ def show(run: RunId, server: Server = None, data_dir: DataDir = None, as_json: A
         ),
     )
     print_result(printer, found)
+
+
+@app.command()
+def explain(run: RunId, server: Server = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Say why a run is where it is, and the way out."""
+    from agentflow.entrypoints.cli.sync import with_client
+
+    found = with_client(server, data_dir, lambda client: client.get(f"/runs/{run}/explain"))
+    if as_json:
+        emit_json(found)
+        return
+    printer = Printer()
+    printer.line(f"{run} is {found['status']}.")
+    for reason in found["reasons"]:
+        times = [f"{word} {reason[word]}" for word in ("since", "until") if reason[word]]
+        suffix = f" ({', '.join(times)})" if times else ""
+        printer.line(f"- {reason['message']}{suffix}")
+        if reason["hint"]:
+            printer.line(f"  {reason['hint']}")
 
 
 @app.command()
@@ -86,6 +123,35 @@ def events(
             typer.echo(json.dumps(event))
 
     with_client(server, data_dir, follow)
+
+
+@app.command()
+def delete(run: RunId, server: Server = None, data_dir: DataDir = None) -> None:
+    """Delete a run that has ended, with its history and its large values."""
+    from agentflow.entrypoints.cli.sync import with_client
+
+    with_client(server, data_dir, lambda client: client.delete(f"/runs/{run}"))
+    Printer().line(f"run {run} deleted")
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
+    server: Server = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete old runs now.
+
+    Ended runs beyond the age or number that the settings and their workflows say; a server does the same by itself every few minutes.
+    """
+    from agentflow.entrypoints.cli.sync import with_client
+
+    found = with_client(server, data_dir, lambda client: client.post(f"/runs/prune?dry_run={str(dry_run).lower()}"))
+    if as_json:
+        emit_json(found)
+    else:
+        Printer().line(f"{found['runs']} runs {'would be ' if dry_run else ''}deleted")
 
 
 @app.command()

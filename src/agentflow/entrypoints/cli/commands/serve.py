@@ -1,5 +1,6 @@
 """``agentflow serve``: the server."""
 
+import gc
 from typing import Annotated
 
 import typer
@@ -19,6 +20,8 @@ def serve(
 
     API, workers and local models run in one process; nothing else is needed.
     """
+    # Nothing that loading makes is garbage, and looking for some is a tenth of a start; the server begins to collect when it has settled.
+    gc.disable()
     settings = load_settings(data_dir, host=host, port=port)
     from agentflow.entrypoints.api import serve as run_server
 

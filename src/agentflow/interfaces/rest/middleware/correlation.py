@@ -6,10 +6,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from agentflow.endpoints.requests import REQUEST_ID
+from agentflow.infra.observability import tracing
+from agentflow.infra.observability.context import enter_request, leave_request
 from agentflow.kit.ids import new_id
 
 _SANE = re.compile(rb"[A-Za-z0-9._~-]{1,128}")
-_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 
 
 class Correlation:
@@ -23,12 +24,13 @@ class Correlation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given, trace = b"", None
+        given, parent = b"", None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 given = value
             elif name == b"traceparent":
-                trace = _TRACEPARENT.fullmatch(value)
+                parent = value.decode("latin-1")
+        trace = tracing.ids(parent)
         request_id = given if _SANE.fullmatch(given) else new_id().encode()
         scope[REQUEST_ID] = request_id.decode()
 
@@ -38,7 +40,11 @@ class Correlation:
             await send(message)
 
         bound = {"request_id": scope[REQUEST_ID]}
-        if trace:
-            bound |= {"trace_id": trace[1].decode(), "parent_span_id": trace[2].decode()}
-        with bound_contextvars(**bound):
-            await self._app(scope, receive, answer)
+        if trace is not None:
+            bound |= {"trace_id": trace[0], "parent_span_id": trace[1]}
+        entered = enter_request(None if trace is None else parent)
+        try:
+            with bound_contextvars(**bound):
+                await self._app(scope, receive, answer)
+        finally:
+            leave_request(entered)

@@ -1,0 +1,99 @@
+"""REST: artifacts and their contents."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from agentflow.artifacts.schemas import Artifact
+from agentflow.artifacts.service import ArtifactService
+from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey, etag
+from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
+from agentflow.endpoints.requests import slice_router
+from agentflow.errors import Malformed, Unsupported
+from agentflow.identity.auth import ArtifactsRead, ArtifactsWrite
+from agentflow.kit.pagination import PageRequest
+
+router = slice_router("/api/v1", "artifacts")
+
+_MULTIPART = "multipart/form-data"
+_FORM = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary", "description": "The file, with its name and media type."}},
+    "required": ["file"],
+}
+ArtifactId = Annotated[str, Path(description="Id of the artifact.", examples=["019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a"], max_length=64)]
+
+
+def _artifacts(request: Request) -> ArtifactService:
+    service: ArtifactService = request.app.state.container.artifacts
+    return service
+
+
+@router.post(
+    "/artifacts",
+    status_code=201,
+    operation_id="create_artifact",
+    summary="Send a file",
+    response_model=Artifact,
+    openapi_extra={"requestBody": {"required": True, "content": {_MULTIPART: {"schema": _FORM}}}},
+)
+async def create_artifact(request: Request, subject: ArtifactsWrite, idempotency: IdempotencyKey) -> Response:
+    """Store a file, sent as the part `file` of a form; it may be as large as a request body."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _MULTIPART:
+        raise Unsupported(f"This reads {_MULTIPART}, not {kind[:100] or 'a body without Content-Type'}.", hint="Send the file in a form.")
+    async with request.form(max_files=1, max_fields=1) as form:
+        file = form.get("file")
+        if file is None or isinstance(file, str):
+            raise Malformed("The form has no file.", hint="Send the file as the part named file.")
+        made = await _artifacts(request).create(subject, file.file, file.filename, file.content_type, idempotency=idempotency)
+    return JsonAnswer(made, 201, {"Location": f"/api/v1/artifacts/{made.id}"})
+
+
+@router.get("/artifacts", operation_id="list_artifacts", summary="List artifacts", response_model=PageOf[Artifact])
+async def list_artifacts(
+    request: Request,
+    subject: ArtifactsRead,
+    page: Annotated[PageRequest, Depends(paging("id"))],
+    run_id: Annotated[
+        str | None, Query(description="The large values of this run, instead of the files that were sent.", max_length=64)
+    ] = None,
+    fields: Fields = None,
+) -> Response:
+    """List the files that were sent, oldest first, or the large values of a run."""
+    return page_answer(await _artifacts(request).list(subject, run_id, page), Artifact, fields, count=page.count)
+
+
+@router.get("/artifacts/{artifact_id}", operation_id="get_artifact", summary="Get an artifact", response_model=Artifact)
+async def get_artifact(request: Request, subject: ArtifactsRead, artifact_id: ArtifactId, fields: Fields = None) -> Response:
+    """Return what is known of an artifact."""
+    return JsonAnswer(cut(await _artifacts(request).get(subject, artifact_id), Artifact, fields))
+
+
+@router.get(
+    "/artifacts/{artifact_id}/content",
+    operation_id="get_artifact_content",
+    summary="Download an artifact",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": "…"}}}},
+)
+async def get_artifact_content(request: Request, subject: ArtifactsRead, artifact_id: ArtifactId) -> Response:
+    """Return the content, to be saved: whatever its type, a browser does not show or run it."""
+    found, pieces = await _artifacts(request).content(subject, artifact_id)
+    headers = {
+        "Content-Length": str(found.size),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "ETag": etag(found.sha256),
+    }
+    return StreamingResponse(pieces, media_type=found.content_type, headers=headers)
+
+
+@router.delete("/artifacts/{artifact_id}", status_code=204, operation_id="delete_artifact", summary="Delete an artifact")
+async def delete_artifact(request: Request, subject: ArtifactsWrite, artifact_id: ArtifactId) -> Response:
+    """Delete a file that was sent. Large values of runs are deleted with their runs."""
+    await _artifacts(request).delete(subject, artifact_id)
+    return Response(status_code=204)

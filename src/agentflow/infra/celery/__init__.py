@@ -1,0 +1,1 @@
+"""Celery: brings hints about queued runs from the API to the workers."""

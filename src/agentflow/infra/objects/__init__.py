@@ -1,0 +1,1 @@
+"""Objects: immutable blobs by key, in files or in an object store."""

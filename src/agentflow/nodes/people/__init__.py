@@ -1,0 +1,1 @@
+"""Node types that wait for somebody outside: people, and systems that send events."""

@@ -1,0 +1,1 @@
+"""What runs wait for: questions to people, events, breakpoints, unknown outcomes."""
