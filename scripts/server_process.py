@@ -1,4 +1,4 @@
-"""A real `agentflow serve` in a process of its own, for benchmarks and crash tests."""
+"""A real `agentflow serve` or `agentflow worker` in a process of its own, for benchmarks and crash tests."""
 
 import http.client
 import os
@@ -20,6 +20,9 @@ class ServerProcess:
         database_url: its database; None for SQLite in the data folder.
         settings: further ``AGENTFLOW_*`` variables, without the prefix.
     """
+
+    ready = b"listens on"
+    """What the process prints once it can be used."""
 
     def __init__(self, data_dir: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
@@ -50,19 +53,24 @@ class ServerProcess:
         """
         begin = time.monotonic()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTFLOW_")}
+        # A server that is started a thousand times shall compile its code once.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment |= {f"AGENTFLOW_{name.upper()}": value for name, value in self._settings.items()}
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        command = [Path(sys.executable).with_name("agentflow"), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         with self.log.open("ab") as output:
             printed = output.tell()
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+            self._process = subprocess.Popen(self._command(), stdout=output, stderr=output, env=environment)
         while time.monotonic() - begin < timeout_s and self._process.poll() is None:
             # The line in its own log tells it from another server that took the port.
-            if b"listens on" in self.log.read_bytes()[printed:] and self._answers():
+            if self.ready in self.log.read_bytes()[printed:] and self._answers():
                 return time.monotonic() - begin
             time.sleep(0.01)
         self.kill()
         raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
+
+    def _command(self) -> list[str]:
+        program = str(Path(sys.executable).with_name("agentflow"))
+        return [program, "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -73,6 +81,16 @@ class ServerProcess:
             return False
         finally:
             connection.close()
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None  # noqa: S101 - a process that was never started gets no signals
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End the process at once, as a power cut would; wait until it is gone."""
@@ -103,6 +121,18 @@ class ServerProcess:
         assert self._process is not None  # noqa: S101 - as above
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class WorkerProcess(ServerProcess):
+    """One worker; see ``ServerProcess``."""
+
+    ready = b"worker drives"
+
+    def _command(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("agentflow")), "worker", "--data-dir", str(self.data_dir)]
+
+    def _answers(self) -> bool:
+        return True
 
 
 def _quiet_port() -> int:

@@ -26,5 +26,7 @@ install_uv
 echo "setup: installing the locked packages into .venv (the first time fetches some hundred MB)"
 # A folder left by an interrupted set-up is made anew.
 [ -x .venv/bin/python ] || .tools/bin/uv venv --quiet --allow-existing --python "$python" .venv
-.tools/bin/uv sync --quiet --frozen --extra local --python "$python" || fail "uv could not install the locked packages: see the lines above"
+# Compiled now, as pip does: else every start of every process compiles 1,200 modules where bytecode may not be written.
+.tools/bin/uv sync --quiet --frozen --compile-bytecode --extra local --extra cluster --extra tracing --python "$python" || fail "uv could not install the locked packages: see the lines above"
+.venv/bin/python -m compileall -q src
 touch .venv/.ready

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from scripts.reference import cli, errors, events, expressions, http, node_types, permissions, settings, spec
+from scripts.reference import cli, errors, events, expressions, http, metrics, node_types, permissions, settings, spec
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 PAGES = {
@@ -12,6 +12,7 @@ PAGES = {
     "events.md": events.render,
     "expressions.md": expressions.render,
     "http.md": http.render,
+    "metrics.md": metrics.render,
     "node-types.md": node_types.render,
     "permissions.md": permissions.render,
     "settings.md": settings.render,

@@ -7,12 +7,15 @@ from pydantic_core import PydanticUndefined
 from agentflow.config.limits import Limits
 from agentflow.config.runtime import RuntimeSettings
 from agentflow.config.settings import Settings
+from agentflow.config.storage import StorageSettings
+from agentflow.config.traffic import TrafficSettings
 from scripts.reference.text import code, kind_of, page, table
 
 
 def render() -> str:
     """Return the page."""
-    own = [name for name in Settings.model_fields if name not in Limits.model_fields and name not in RuntimeSettings.model_fields]
+    areas = (Limits, RuntimeSettings, StorageSettings, TrafficSettings)
+    own = [name for name in Settings.model_fields if not any(name in area.model_fields for area in areas)]
     return page(
         "Settings",
         "Every setting is an environment variable, or a line of the TOML file that `AGENTFLOW_CONFIG` names (without the prefix, in small "
@@ -20,6 +23,8 @@ def render() -> str:
         "stops the start with a message that names it.",
         "## General\n\n" + _table(own),
         "## Runtime\n\n" + _table(list(RuntimeSettings.model_fields)),
+        "## Storage\n\n" + _table(list(StorageSettings.model_fields)),
+        "## Traffic\n\n" + _table(list(TrafficSettings.model_fields)),
         "## Limits\n\nPassing a limit is refused by name; nothing is ever cut short.\n\n" + _table(list(Limits.model_fields)),
     )
 
