@@ -7,6 +7,7 @@ import pytest
 SERVERS = {
     "AGENTFLOW_TEST_POSTGRES_URL": ("postgres",),
     "AGENTFLOW_TEST_MYSQL_URL": ("mysql", "mariadb"),
+    "AGENTFLOW_TEST_REDIS_URL": ("redis",),
 }
 
 

@@ -36,12 +36,25 @@ class Client:
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
-            if answer.status_code == 503:
+            if answer.status_code in {429, 503}:
                 await asyncio.sleep(0.05)
                 continue
             assert answer.status_code == 202, answer.text
             assert self.promised.setdefault(key, answer.json()["id"]) == answer.json()["id"]
             return
+
+    async def ended(self, run_id: str) -> None:
+        """Wait for the end of a run, through restarts of the server."""
+        while True:
+            try:
+                answer = await self.http.get(f"/runs/{run_id}")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+                continue
+            assert answer.status_code in {200, 503}, answer.text
+            if answer.status_code == 200 and answer.json()["status"] in TERMINAL:
+                return
+            await asyncio.sleep(0.2)
 
     async def get(self, path: str) -> Any:
         """Return the JSON of a resource."""

@@ -10,6 +10,9 @@ from scripts.server_process import ServerProcess
 from tests.acceptance.client import Client
 from tests.acceptance.sink import Sink
 from tests.databases import new_postgres
+from tests.support.postgres_server import own_postgres
+
+__all__ = ["client", "own_postgres", "server", "sink"]
 
 
 @pytest.fixture
@@ -19,11 +22,17 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
         yield sink
 
 
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    """Give settings of the server besides those that all tests need."""
+    return {}
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
+def server(request: pytest.FixtureRequest, tmp_path: Path, server_settings: dict[str, str]) -> Iterator[ServerProcess]:
     """Give a running server that may call this machine."""
     with new_postgres() if request.param == "postgresql" else nullcontext() as url:
-        server = ServerProcess(tmp_path / "data", url, {"http_allowed_hosts": "127.0.0.1", "shutdown_grace_s": "2"})
+        server = ServerProcess(tmp_path / "data", url, {"http_allowed_hosts": "127.0.0.1", "shutdown_grace_s": "2"} | server_settings)
         server.start()
         yield server
         server.kill()

@@ -1,5 +1,6 @@
 """Fixtures of the conformance suites."""
 
 from tests.databases import database, database_url, postgres_url
+from tests.support.s3_server import s3
 
-__all__ = ["database", "database_url", "postgres_url"]
+__all__ = ["database", "database_url", "postgres_url", "s3"]

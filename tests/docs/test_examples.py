@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -111,3 +112,53 @@ def test_webhook_post_sends_the_order_with_a_key(server):
     assert [(bool(key), order, body) for key, order, body in seen] == [
         (True, "o-1", {"order": {"id": "o-1", "total": 5}, "run": result["id"]})
     ]
+
+
+def test_approve_payment_asks_from_fifty_euros_on(server):
+    """A small one is paid at once; a large one waits for the accountant, and the answer is in the result."""
+    assert run(server, "approve-payment.json", invoice="a", amount=20)["outputs"] == {"paid": True, "by": None, "comment": None}
+    run_id = left_waiting(server, "approve-payment.json", invoice="b", amount=120)
+    answered = command(server, "runs", "answer", run_id, "--decision", "reject", "--comment", "Too much.")
+    assert answered.returncode == 0, answered.stderr
+    outputs = followed(server, run_id)["outputs"]
+    assert (outputs["paid"], outputs["comment"]) == (False, "Too much.")
+
+
+def test_onboarding_form_waits_for_a_person_and_for_an_event(server):
+    """The form is filled in, then the event with the name of the colleague comes."""
+    run_id = left_waiting(server, "onboarding-form.json", name="Ada")
+    values = ("--value", "team=research", "--value", "starts=2030-01-01")
+    assert command(server, "runs", "answer", run_id, "facts", *values).returncode == 0
+    answer = post(server, f"/api/v1/runs/{run_id}/signal", {"name": "equipment.delivered", "data": {"serial": "x-1"}})
+    assert set(answer) == {"delivered"}
+    assert followed(server, run_id)["outputs"] == {"name": "Ada", "team": "research", "serial": "x-1"}
+
+
+def command(server, *arguments):
+    """Run a command against the server."""
+    line = [Path(sys.executable).with_name("agentflow"), *arguments, "--server", f"http://{server.netloc}", "--data-dir", server.data_dir]
+    return subprocess.run(line, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def left_waiting(server, example, **inputs):
+    """Run an example up to its question and return the id of the run."""
+    given = [part for name, value in inputs.items() for part in ("--input", f"{name}:={json.dumps(value)}")]
+    done = command(server, "run", ROOT / "examples" / example, "--json", *given)
+    assert done.returncode == 5, f"{done.stdout}{done.stderr}"
+    return json.loads(done.stdout)["id"]
+
+
+def followed(server, run_id):
+    """Follow a run to its end and return it."""
+    assert command(server, "runs", "events", run_id).returncode == 0
+    return json.loads(command(server, "runs", "show", run_id, "--json").stdout)
+
+
+def post(server, path, body):
+    """Post JSON and return the JSON answer."""
+    key = (server.data_dir / "owner.key").read_text().strip()
+    request = urllib.request.Request(f"http://{server.netloc}{path}", json.dumps(body).encode())
+    request.add_header("Content-Type", "application/json")
+    request.add_header("X-API-Key", key)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)

@@ -18,7 +18,7 @@ from tests.servers import Server, announced, server
 
 __all__ = ["server"]
 
-SLOW = {"name": "slow", "start_node": "wait", "nodes": [{"id": "wait", "type": "delay", "config": {"seconds": 600}}]}
+SLOW = {"name": "slow", "start_node": "wait", "nodes": [{"id": "wait", "type": "delay", "config": {"seconds": 25}}]}
 TEN_MEGABYTES = 10_000_000
 
 

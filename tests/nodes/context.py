@@ -1,5 +1,6 @@
 """A world for one node: records what the node says, and holds whatever the test puts into it."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from agentflow.nodes.context import (
     Knowledge,
     ModelGateway,
     Part,
+    Question,
+    Reply,
     ResolvedSource,
     Usage,
 )
@@ -46,6 +49,9 @@ class FakeContext:
     open_database: Callable[[ResolvedSource], DatabaseSource] | None = None
     child: ChildRun | None = None
     """What ``run_child`` answers."""
+    reply: Reply | None = None
+    """What ``ask`` answers."""
+    questions: list[Question] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
@@ -67,6 +73,17 @@ class FakeContext:
 
     def use(self, usage: Usage) -> None:
         self.usages.append(usage)
+
+    async def cannot_repeat(self) -> None:
+        self.logs.append("cannot repeat")
+
+    async def ask(self, question: Question) -> Reply:
+        self.questions.append(question)
+        assert self.reply is not None
+        return self.reply
+
+    async def sleep_until(self, moment: datetime) -> None:
+        await asyncio.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
 
     async def run_child(self, workflow: str, inputs: Mapping[str, Any], version: int | Literal["latest"]) -> ChildRun:
         self.children.append((workflow, inputs, version))

@@ -17,7 +17,10 @@ each_type = pytest.mark.parametrize("node_type", TYPES, ids=lambda node_type: no
 
 def test_all_node_types_are_there() -> None:
     """The table of built-ins."""
-    expected = "aggregator db delay document embedding http input llm map output router subworkflow transform vector_search vector_upsert"
+    expected = (
+        "aggregator db delay document embedding http human input llm map output router subworkflow transform "
+        "vector_search vector_upsert wait_for_event"
+    )
     assert builtin_registry().names() == expected.split()
 
 

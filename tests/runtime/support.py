@@ -4,19 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from agentflow.bootstrap.runtime import Outside, open_runtime
+from agentflow.bootstrap.runtime import Outside, Role, open_runtime
 from agentflow.config.settings import Settings
 from agentflow.errors import NodeError
 from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
-from agentflow.kit.clock import SystemClock
+from agentflow.infra.objects.objects import open_objects
+from agentflow.kit.clock import Clock, SystemClock
 from agentflow.kit.ids import new_id
 from agentflow.nodes.base import NodeConfig, NodeType
 from agentflow.nodes.builtin import builtin_registry
-from agentflow.nodes.context import NodeContext, Usage
+from agentflow.nodes.context import NodeContext, Question, Usage
 from agentflow.runtime.runs.schemas import Run
 from agentflow.runtime.runs.service import RunService
 from agentflow.sources.secrets import EnvironmentSecrets
@@ -35,6 +37,7 @@ class ProbeConfig(NodeConfig):
     fail_times: int = 0
     wait_for: str | None = None
     tokens: int = 0
+    expected: int = 0
 
 
 class Probe(NodeType[ProbeConfig]):
@@ -58,6 +61,9 @@ class Probe(NodeType[ProbeConfig]):
     def arrival(self, name: str) -> asyncio.Event:
         return self.reached.setdefault(name, asyncio.Event())
 
+    def expected_tokens(self, config: ProbeConfig) -> int:
+        return config.expected
+
     async def run(self, context: NodeContext, config: ProbeConfig) -> Any:
         self.runs[context.node_id] += 1
         if config.tokens:
@@ -78,6 +84,41 @@ class OnceProbe(Probe):
     example: ClassVar[Mapping[str, Any]] = {"id": "probe", "type": "once_probe", "config": {}}
 
 
+class UnsureProbe(Probe):
+    """A probe that finds out when it runs that its effect cannot be noted."""
+
+    type = "unsure_probe"
+    effect_class = EffectClass.TRANSACTIONAL
+    example: ClassVar[Mapping[str, Any]] = {"id": "probe", "type": "unsure_probe", "config": {}}
+
+    async def run(self, context: NodeContext, config: ProbeConfig) -> Any:
+        if config.tokens == 0:
+            await context.cannot_repeat()
+        return await super().run(context, config)
+
+
+class AskConfig(NodeConfig):
+    """What a node asks."""
+
+    question: str = "Go on?"
+    expires_in_s: float | None = None
+
+
+class Ask(NodeType[AskConfig]):
+    """Asks a person, and gives what came back."""
+
+    type = "ask"
+    title = description = "Ask"
+    category = "people"
+    icon = "hand"
+    config_model = AskConfig
+    example: ClassVar[Mapping[str, Any]] = {"id": "ask", "type": "ask", "config": {}}
+
+    async def run(self, context: NodeContext, config: AskConfig) -> Any:
+        reply = await context.ask(Question("human", {"question": config.question}, expires_in_s=config.expires_in_s))
+        return {"status": reply.status, **reply.answer}
+
+
 class StoredWorkflows:
     """Stored workflows by name, for child runs."""
 
@@ -94,25 +135,40 @@ class StoredWorkflows:
         return StoredVersion(workflow_id=new_id(), number=1, spec=spec, spec_hash=spec_hash(spec))
 
 
+class ShiftedClock(SystemClock):
+    """The system's clock, set forward by the test."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
 class World:
     """One database with node types and workflows; runtimes come and go on it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.clock: Clock = SystemClock()
         self.probe, self.once = Probe(), OnceProbe()
         self.registry = builtin_registry()
         self.registry.add(self.probe)
         self.registry.add(self.once)
+        self.unsure = UnsureProbe()
+        self.registry.add(self.unsure)
+        self.registry.add(Ask())
         self.workflows = StoredWorkflows()
 
     @asynccontextmanager
-    async def runtime(self, **changed: Any) -> AsyncIterator[RunService]:
+    async def runtime(self, role: Role = Role.ALONE, **changed: Any) -> AsyncIterator[RunService]:
         settings = self.settings.model_copy(update=changed)
-        database = Database(settings.database)
+        database, objects = Database(settings.database), open_objects(settings)
         outside: Any = Outside(
             settings=settings,
             database=database,
-            clock=SystemClock(),
+            objects=objects,
+            clock=self.clock,
             registry=self.registry,
             renderer=Renderer(fuel=settings.expression_fuel, max_output_bytes=1_000_000, max_template_bytes=settings.max_template_bytes),
             http=None,  # type: ignore[arg-type]  # no node of these tests leaves the process
@@ -124,10 +180,11 @@ class World:
             validate=lambda spec: validate(spec, self.registry, settings),
         )
         try:
-            async with open_runtime(outside) as runs:
+            async with open_runtime(outside, role) as runs:
                 yield runs
         finally:
             await database.close()
+            await objects.close()
 
 
 async def run_to_end(runs: RunService, spec: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> Run:
@@ -155,3 +212,22 @@ def probe(node_id: str, type_: str = "probe", policy: Mapping[str, Any] | None =
 async def statuses(runs: RunService, run_id: str) -> dict[str, str]:
     """Return the last status of each node of a run."""
     return {item.node_id: item.status.value for item in await runs.nodes(SUBJECT, run_id)}
+
+
+async def until(runs: RunService, run_id: str, event_type: str, times: int = 1) -> Run:
+    """Wait for the ``times``-th event of a type and return the run as it is then."""
+    seen = 0
+    async for event in runs.follow(SUBJECT, run_id):
+        seen += event.type == event_type
+        if seen == times:
+            break
+    run = await runs.get(SUBJECT, run_id)
+    assert seen == times, run
+    return run
+
+
+async def types(runs: RunService, run_id: str) -> list[str]:
+    """Return the types of a run's events, and hold them to be without a gap."""
+    events = await runs.events(SUBJECT, run_id)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    return [event.type.value for event in events]

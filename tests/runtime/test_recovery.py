@@ -1,10 +1,18 @@
 """What happens when an owner dies: runs come back, finished nodes do not run again, late writes are refused."""
 
 import asyncio
+from itertools import pairwise
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
 
 from agentflow.bootstrap import runtime as assembly
-from agentflow.runtime.dispatch.inline import InlineDispatcher
+from agentflow.kit.pagination import PageRequest
+from agentflow.runtime.dispatch.pool import WorkerPool
+from agentflow.runtime.queue.leases import Leases
 from agentflow.runtime.recovery import Recovery
+from agentflow.runtime.runs.queries import RunFilter
 from tests.runtime.support import SUBJECT, World, probe, run_to_end, spec_of, statuses, transform
 
 
@@ -53,7 +61,7 @@ async def test_a_run_whose_owner_vanished_is_taken_over_when_its_lease_ends(worl
     spec = spec_of([probe("a", wait_for="gate", value=1), probe("b", value=2)], ["a>b"])
     with monkeypatch.context() as frozen:
         frozen.setattr(Recovery, "start", lambda self: None)
-        frozen.setattr(InlineDispatcher, "close", lambda self, grace: asyncio.sleep(0, []))
+        frozen.setattr(WorkerPool, "close", lambda self, grace: asyncio.sleep(0))
         async with world.runtime(lease_s=0.5) as zombie:
             run = await zombie.start_inline(SUBJECT, spec, {})
             await world.probe.arrival("gate").wait()
@@ -88,16 +96,96 @@ async def test_a_node_that_cannot_be_repeated_is_left_to_a_person(world: World):
     assert cancelled.status == "cancelled"
 
 
-async def test_a_run_that_kills_its_owner_again_and_again_is_given_up(world: World):
-    """After ``max_attempts`` owners the run fails with its cause instead of taking down the next one."""
-    spec = spec_of([probe("a", wait_for="gate")])
-    async with world.runtime(shutdown_grace_s=0) as runs:
-        run = await runs.start_inline(SUBJECT, spec, {})
-        await world.probe.arrival("gate").wait()
-    async with world.runtime(max_attempts=1) as runs:
-        run = await runs.wait(SUBJECT, run.id, 10)
+async def _die_in(world: World, monkeypatch: pytest.MonkeyPatch, gate: str, run_id: str | None = None, **changed: Any) -> str:
+    """Let a process begin a run (or take it up) and die of it at a gate: it gives nothing back. Returns the run's id."""
+
+    async def nothing(self: Leases, run_ids: set[str] | None = None) -> None:
+        return None
+
+    world.probe.arrival(gate).clear()
+    with monkeypatch.context() as death:
+        death.setattr(Leases, "release", nothing)
+        async with world.runtime(shutdown_grace_s=0, **changed) as runs:
+            if run_id is None:
+                run_id = (await runs.start_inline(SUBJECT, spec_of([probe("a", wait_for=gate)]), {})).id
+            await world.probe.arrival(gate).wait()
+    return run_id
+
+
+async def test_a_run_that_kills_its_owner_again_and_again_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch):
+    """After ``max_attempts`` owners the run fails with its cause instead of taking down the next one, and is found in the dead letters."""
+    run_id = await _die_in(world, monkeypatch, "gate")
+    await _die_in(world, monkeypatch, "gate", run_id)
+    await _die_in(world, monkeypatch, "gate", run_id)
+    async with world.runtime() as runs:
+        run = await runs.wait(SUBJECT, run_id, 10)
+        dead = await runs.list(SUBJECT, RunFilter(dead_letter=True), PageRequest())
+        others = await runs.list(SUBJECT, RunFilter(dead_letter=False), PageRequest())
     assert run.error is not None
     assert run.error.code == "TOO_MANY_ATTEMPTS"
+    assert run.error.details == {"attempts": 3, "nodes": ["a"]}
+    assert world.probe.runs == {"a": 3}
+    assert [item.id for item in dead.items] == [run_id]
+    assert others.items == []
+
+
+async def test_a_run_that_gets_on_is_not_given_up_however_often_its_owners_die(world: World, monkeypatch: pytest.MonkeyPatch):
+    """A node that finished between two deaths begins the count again."""
+    nodes = [probe(name, wait_for=name, value=name) for name in "abcde"]
+    spec = spec_of(nodes, ["a>b", "b>c", "c>d", "d>e"])
+    async with world.runtime(shutdown_grace_s=0) as runs:
+        run_id = (await runs.start_inline(SUBJECT, spec, {})).id
+        await world.probe.arrival("a").wait()
+    for name, following in pairwise("abcde"):
+        world.probe.gate(name).set()
+        await _die_in(world, monkeypatch, following, run_id, max_attempts=2)
+    world.probe.gate("e").set()
+    async with world.runtime(max_attempts=2) as runs:
+        run = await runs.wait(SUBJECT, run_id, 10)
+    assert run.status == "succeeded"
+    assert run.attempts == 6
+
+
+async def test_a_graceful_hand_over_does_not_count_as_a_death(world: World):
+    """Restarts in good order, however many, do not make a run a dead letter."""
+    async with world.runtime(shutdown_grace_s=0) as runs:
+        run_id = (await runs.start_inline(SUBJECT, spec_of([probe("a", wait_for="gate")]), {})).id
+        await world.probe.arrival("gate").wait()
+    for _ in range(3):
+        world.probe.arrival("gate").clear()
+        async with world.runtime(shutdown_grace_s=0, max_attempts=1):
+            await world.probe.arrival("gate").wait()
+    world.probe.gate("gate").set()
+    async with world.runtime(max_attempts=1) as runs:
+        run = await runs.wait(SUBJECT, run_id, 10)
+    assert run.status == "succeeded"
+
+
+async def test_before_its_last_try_a_run_has_no_other_suspect_beside_it(world: World, monkeypatch: pytest.MonkeyPatch):
+    """Runs that died together are told apart: the culprit takes nobody along on its last try."""
+    spec = spec_of([probe("a", wait_for="{{ inputs.gate }}")])
+    with monkeypatch.context() as death:
+        death.setattr(Leases, "release", AsyncMock())
+        async with world.runtime(shutdown_grace_s=0) as runs:
+            for name in ("x", "y"):
+                await runs.start_inline(SUBJECT, spec, {"gate": name})
+                await world.probe.arrival(name).wait()
+        for name in ("x", "y"):
+            world.probe.arrival(name).clear()
+        async with world.runtime(shutdown_grace_s=0):
+            await asyncio.gather(*[world.probe.arrival(name).wait() for name in ("x", "y")])
+    for name in ("x", "y"):
+        world.probe.arrival(name).clear()
+    async with world.runtime() as runs:
+        await world.probe.arrival("x").wait()
+        fresh = await run_to_end(runs, spec_of([probe("b")]))
+        assert not world.probe.arrival("y").is_set()
+        world.probe.gate("x").set()
+        await world.probe.arrival("y").wait()
+        world.probe.gate("y").set()
+        ended = [await runs.wait(SUBJECT, run.id, 10) for run in (await runs.list(SUBJECT, RunFilter(), PageRequest())).items]
+    assert fresh.status == "succeeded"
+    assert [run.status for run in ended] == ["succeeded"] * 3
 
 
 async def test_finished_loop_rounds_do_not_run_again(world: World):
@@ -145,6 +233,19 @@ async def test_a_child_run_is_found_again_by_its_recovered_parent(world: World):
         states = await statuses(runs, run.id)
     assert states == {"call": "completed"}
     assert run.outputs["outputs"] == "from child"
+
+
+async def test_a_child_does_not_wait_for_the_place_that_its_parent_holds(world: World):
+    """After a restart the parent comes back first and takes the only place; the child runs beside it."""
+    world.workflows.specs["child"] = spec_of([probe("c", wait_for="gate", value="from child")])
+    node = {"id": "call", "type": "subworkflow", "config": {"workflow": "child", "version": 1, "inputs": {}}}
+    async with world.runtime(shutdown_grace_s=0) as runs:
+        run = await runs.start_inline(SUBJECT, spec_of([node]), {})
+        await world.probe.arrival("gate").wait()
+    world.probe.gate("gate").set()
+    async with world.runtime(max_concurrent_runs=1, sweep_interval_s=0.1) as runs:
+        run = await runs.wait(SUBJECT, run.id, 10)
+    assert run.status == "succeeded", run.error
 
 
 async def test_a_failed_child_fails_the_node_with_its_error(world: World):

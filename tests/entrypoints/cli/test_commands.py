@@ -116,6 +116,33 @@ def test_a_run_prints_its_outputs_and_shows_its_nodes(agentflow, where):
     assert "✓ succeeded" in done.stderr
 
 
+def test_a_run_in_a_lane_says_when_it_waits_in_a_queue(agentflow, where, tmp_path):
+    """Of two items a twentieth of a second apart the second waits, and one sees it wait."""
+    document = {
+        "name": "queued",
+        "start_node": "a",
+        "nodes": [
+            {"id": "a", "type": "transform", "config": {"value": [1, 2]}},
+            {"id": "each", "type": "map", "config": {"items": "{{ nodes.a }}", "node": {"type": "transform", "config": {"value": 1}}}},
+        ],
+        "edges": [{"from": "a", "to": "each"}],
+        "queues": [
+            {
+                "id": "slow",
+                "from": "a",
+                "to": "each",
+                "bandwidth": {"max_messages_per_second": 20, "burst_size": 1},
+                "sub_queues": [{"id": "batch", "weight": 0.2}],
+            }
+        ],
+    }
+    file = tmp_path / "queued.json"
+    file.write_text(json.dumps(document))
+    done = agentflow("run", file, "--lane", "batch", *where)
+    assert done.returncode == 0, done.stderr
+    assert "in the queue slow" in done.stderr
+
+
 def test_a_run_as_json_is_one_document(agentflow, where):
     """Machines get the run and nothing else."""
     done = agentflow("run", LOOP, "--input", "number=9", "--json", *where)
@@ -205,6 +232,10 @@ def test_history_shows_a_run_its_nodes_and_its_events(agentflow, where, spec):
     events = [json.loads(line) for line in agentflow("runs", "events", run["id"], "--json", *where).stdout.splitlines()]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert agentflow("runs", "cancel", run["id"], *where).stdout == f"run {run['id']} succeeded\n"
+    assert json.loads(agentflow("runs", "prune", "--dry-run", "--json", *where).stdout) == {"runs": 0, "dry_run": True}
+    assert agentflow("runs", "prune", *where).stdout == "0 runs deleted\n"
+    assert agentflow("runs", "delete", run["id"], *where).stdout == f"run {run['id']} deleted\n"
+    assert agentflow("runs", "show", run["id"], *where).returncode == 2
 
 
 def test_an_unknown_run_exits_with_2(agentflow, where):
@@ -269,7 +300,7 @@ def test_doctor_explains_a_run_that_nobody_drives(agentflow, tmp_path):
     document = {
         "name": "slow",
         "start_node": "wait",
-        "nodes": [{"id": "wait", "type": "delay", "config": {"seconds": 600}}],
+        "nodes": [{"id": "wait", "type": "delay", "config": {"seconds": 25}}],
         "edges": [],
     }
     path = tmp_path / "slow.json"
@@ -282,7 +313,8 @@ def test_doctor_explains_a_run_that_nobody_drives(agentflow, tmp_path):
     process.stderr.close()
     assert started
     done = agentflow("doctor", "--data-dir", tmp_path / "data")
-    assert "slow, running: the process" in done.stdout
+    assert "slow, running: The process" in done.stdout
+    assert "workers: none is alive" in done.stdout
     assert "agentflow serve" in done.stdout
 
 

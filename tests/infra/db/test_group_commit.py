@@ -30,7 +30,7 @@ CHANGE = Statement("change_item", 2, update(ITEMS).where(ITEMS.c.id == bind("ite
 STALE = Guard("run", 1)
 
 
-def check(connection: Connection, guards: Sequence[Guard]) -> set[Guard]:
+def check(connection: Connection, guards: Sequence[Guard], locks: Sequence[str]) -> set[Guard]:
     """Refuse what carries the token 1."""
     return {guard for guard in guards if guard.token == 1}
 

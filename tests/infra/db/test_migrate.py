@@ -51,7 +51,9 @@ async def test_the_migrations_make_what_the_models_say(empty_url: str):
     await migrate.upgrade(database)
 
     def drift(connection: Connection) -> Any:
-        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
+        # An index with a falling column cannot be compared by Alembic; the next test compares it as the database shows it.
+        options = {"compare_type": True, "include_object": lambda _object, name, *_: name != "ix_runs_unowned"}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), METADATA)
 
     async with database.connection() as connection:
         assert await connection.run_sync(drift) == []

@@ -16,8 +16,9 @@ async def test_readiness_names_every_dependency_with_its_latency(anonymous):
     """A load balancer sees what answers and how fast."""
     answer = await anonymous.get("/health/ready")
     assert answer.status_code == 200
-    (database,) = answer.json()["dependencies"]
+    database, objects = answer.json()["dependencies"]
     assert (database["name"], database["ok"]) == ("database", True)
+    assert (objects["name"], objects["ok"]) == ("object store", True)
     assert 0 < database["latency_ms"] < 2_000
 
 
@@ -31,12 +32,15 @@ async def test_a_dependency_that_is_down_makes_it_unavailable(anonymous, app, co
     app.state.container = broken
     answer = await anonymous.get("/health/ready")
     assert answer.status_code == 503
-    assert answer.json()["dependencies"][1] | {"latency_ms": 0} == {
+    assert answer.json()["dependencies"][-1] | {"latency_ms": 0} == {
         "name": "broker",
         "ok": False,
         "latency_ms": 0,
         "error": "ConnectionError",
+        "required": True,
     }
+    broken.checks = (*container.checks, Check("broker", dead, required=False))
+    assert (await anonymous.get("/health/ready")).status_code == 200
 
 
 async def test_metrics_count_requests_by_route_for_the_owner_only(client, anonymous):

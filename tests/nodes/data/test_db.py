@@ -1,5 +1,6 @@
 """The db node on SQLite, PostgreSQL and MySQL."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentflow.errors import NodeError
+from agentflow.kit.ids import new_id
 from agentflow.nodes.data import db_statements
 from agentflow.nodes.data.db import DbConfig, DbNode
 from agentflow.spec.effects import EffectClass
@@ -15,7 +17,7 @@ from tests.support.user_databases import User
 
 
 async def run(user: User, access: str = "read_write", **config: Any) -> Any:
-    context = FakeContext(source=user.source(access), open_database=user.pool.open)
+    context = FakeContext(source=user.source(access), open_database=user.pool.open, key=config.pop("key", new_id()))
     if "operation" in config:
         config.setdefault("table", user.table)
     return await DbNode().run(context, DbConfig.model_validate(config))
@@ -189,11 +191,46 @@ def test_sql_is_never_a_template() -> None:
     [
         ({"operation": "select", "table": "t"}, EffectClass.PURE),
         ({"sql": "SELECT 1"}, EffectClass.PURE),
-        ({"sql": "SELECT 1", "write": True}, EffectClass.ONCE),
-        ({"operation": "insert", "table": "t"}, EffectClass.ONCE),
-        ({"operation": "{{ inputs.o }}", "table": "t"}, EffectClass.ONCE),
+        ({"sql": "SELECT 1", "write": True}, EffectClass.TRANSACTIONAL),
+        ({"operation": "insert", "table": "t"}, EffectClass.TRANSACTIONAL),
+        ({"operation": "{{ inputs.o }}", "table": "t"}, EffectClass.TRANSACTIONAL),
     ],
 )
 def test_what_recovery_may_do(config, effect) -> None:
     """Reading is done again; a change of unknown outcome is not repeated blindly."""
     assert DbNode().effect(config) is effect
+
+
+async def test_a_change_is_made_once_under_its_key(user: User) -> None:
+    """Asked for again, as after a crash, it gives the results of the first time."""
+    first = await run(user, operation="insert", values={"id": 3, "name": "c"}, key=f"{user.table}:pay:0")
+    again = await run(user, operation="insert", values={"id": 3, "name": "c"}, key=f"{user.table}:pay:0")
+    assert first == again
+    assert await user.names() == ["ann", "bob", "c"]
+
+
+async def test_a_change_that_fails_leaves_no_note(user: User) -> None:
+    """It is made when it is asked for again."""
+    with pytest.raises(NodeError):
+        await run(user, operation="insert", values={"id": 1, "name": "twice"}, key=f"{user.table}:add:0")
+    await run(user, operation="insert", values={"id": 5, "name": "e"}, key=f"{user.table}:add:0")
+    assert await user.names() == ["ann", "bob", "e"]
+
+
+async def test_owners_that_change_at_the_same_time_make_one_change(user: User) -> None:
+    """The note is a primary key: of two transactions one is undone and finds the note of the other."""
+
+    longer = "CONCAT(name, '!')" if user.dialect == "mysql" else "name || '!'"
+    statement = f"UPDATE {user.table} SET name = {longer} WHERE id = 1"
+
+    async def owner() -> Any:
+        while True:
+            try:
+                return await run(user, sql=statement, write=True, key=f"{user.table}:mark:0")
+            except NodeError as error:
+                if not error.retryable:
+                    raise
+
+    results = await asyncio.gather(*(owner() for _ in range(4)))
+    assert {result.rowcount for result in results} == {1}
+    assert (await user.names())[0] == "ann!"

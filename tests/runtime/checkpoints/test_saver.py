@@ -26,7 +26,7 @@ TENANT = new_id()
 async def committer(database: Database) -> AsyncIterator[GroupCommitter]:
     """Give a running committer that knows no owner of anything but token 2."""
 
-    def check(connection: Connection, guards: Sequence[Guard]) -> set[Guard]:
+    def check(connection: Connection, guards: Sequence[Guard], locks: Sequence[str]) -> set[Guard]:
         return {guard for guard in guards if guard.token != 2}
 
     committer = GroupCommitter(database, check)

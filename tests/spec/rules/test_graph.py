@@ -145,3 +145,14 @@ def test_a_router_without_default_is_a_warning():
     assert found(document, level="warnings") == [("ROUTER_WITHOUT_DEFAULT", "/nodes/0/config")]
     document["nodes"][0]["config"]["default"] = "end"
     assert found(document, level="warnings") == []
+
+
+def test_a_node_that_undoes_another_is_there_for_nothing_else():
+    spec = graph("ab", ("a", "b"))
+    spec["nodes"] += [node("undo")]
+    spec["edges"] += edges(("b", "undo"))
+    spec["nodes"][0]["compensate"] = "undo"
+    (problem,) = [item for item in check(spec).errors if item.code == "INVALID_CONFIG"]
+    assert (problem.path, problem.node_id) == ("/nodes/0/compensate", "a")
+    spec["edges"].pop()
+    assert not check(spec).errors

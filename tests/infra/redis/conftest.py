@@ -1,0 +1,3 @@
+from tests.support.redis_server import redis_process
+
+__all__ = ["redis_process"]

@@ -1,0 +1,58 @@
+"""A PostgreSQL server of the test's own, which it may stop as a crash would."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.services.base import free_port, unprivileged
+
+
+class PostgresProcess:
+    """A server on an empty folder; what is committed survives its crashes."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._programs, self._folder, self._data = programs, folder, folder / "data"
+        # PostgreSQL refuses to run as root.
+        self._user = unprivileged("nobody") if os.geteuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = f"-h 127.0.0.1 -p {self.port} -k {self._folder}"
+        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", self._folder / "log", "-o", options)
+
+    def crash(self) -> None:
+        """End it at once, without a checkpoint."""
+        self._run("pg_ctl", "stop", "-m", "immediate", "-D", self._data)
+
+    def _run(self, program: str, *arguments: object) -> None:
+        # Not captured: the server inherits what it prints to, and would keep a pipe open.
+        command = [self._programs / program, *map(str, arguments)]
+        subprocess.run(command, user=self._user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresProcess]:
+    """Give a running server; packages import this into their ``conftest``."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or [Path(path) for path in [shutil.which("pg_ctl")] if path]
+    if not found:
+        pytest.skip("pg_ctl is not installed: this test needs a PostgreSQL server that it may crash")
+    folder = Path(tempfile.mkdtemp(prefix="agentflow-postgres-"))
+    server = PostgresProcess(found[-1].parent, folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        try:
+            server.crash()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
