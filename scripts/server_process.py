@@ -45,8 +45,12 @@ class ServerProcess:
         """Return the file that holds what the server printed."""
         return self.data_dir.with_suffix(".log")
 
-    def start(self, timeout_s: float = 60.0) -> float:
+    def start(self, timeout_s: float = 60.0, *, asks: str = "/health/ready") -> float:
         """Start the server and return the seconds until it answered.
+
+        Args:
+            timeout_s: how long it may take.
+            asks: what is asked; the default wants every dependency to be there.
 
         Raises:
             RuntimeError: it ended, or did not answer in time; the message holds its output.
@@ -62,7 +66,7 @@ class ServerProcess:
             self._process = subprocess.Popen(self._command(), stdout=output, stderr=output, env=environment)
         while time.monotonic() - begin < timeout_s and self._process.poll() is None:
             # The line in its own log tells it from another server that took the port.
-            if self.ready in self.log.read_bytes()[printed:] and self._answers():
+            if self.ready in self.log.read_bytes()[printed:] and self._answers(asks):
                 return time.monotonic() - begin
             time.sleep(0.01)
         self.kill()
@@ -72,10 +76,10 @@ class ServerProcess:
         program = str(Path(sys.executable).with_name("agentflow"))
         return [program, "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
 
-    def _answers(self) -> bool:
+    def _answers(self, path: str) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET", "/health/ready")
+            connection.request("GET", path)
             return connection.getresponse().status == http.HTTPStatus.OK
         except OSError:
             return False
@@ -131,7 +135,7 @@ class WorkerProcess(ServerProcess):
     def _command(self) -> list[str]:
         return [str(Path(sys.executable).with_name("agentflow")), "worker", "--data-dir", str(self.data_dir)]
 
-    def _answers(self) -> bool:
+    def _answers(self, path: str) -> bool:
         return True
 
 

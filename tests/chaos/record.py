@@ -120,9 +120,9 @@ class Simulator:
     def __init__(self, folder: Path, empty: Image) -> None:
         self.empty = Start(empty)
         self._folder = folder / "data"
-        self._program = Program(self._folder)
         self._loop = SimulatedLoop()
         asyncio.set_event_loop(self._loop)
+        self._program = self._loaded()
 
     def close(self) -> None:
         """Close the loop."""
@@ -156,8 +156,24 @@ class Simulator:
                 watcher.told = book.watch = None
                 watcher.close_all()
         if problem is not None:
-            self._program = Program(self._folder)  # what is left of this one may hold locks
+            self._program = self._loaded()  # what is left of the one before may hold locks
         return Recording(before, len(start.effects), store.read(self._folder), book.effects, ledger, points, problem)
+
+    def _loaded(self) -> Program:
+        """Return the program after its first connection, which asks the database more than later ones: each start must take the same time."""
+        program, watcher = Program(self._folder), Watcher()
+
+        async def connect() -> None:
+            async with program.database.engine.connect():
+                pass
+            await program.database.close()
+
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.empty.image.lay_down(self._folder)
+        with opened_here(watcher):
+            self._loop.run_until_complete(connect())
+            watcher.close_all()
+        return program
 
     async def _live(self, case: Case, start: Start, watcher: Watcher, ledger: Ledger, points: list[Point] | None, act: Act | None) -> None:
         process = Process(self._program, case, start.begin)

@@ -66,7 +66,7 @@ class News:
         while True:
             try:
                 await self._connected()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - a connection cut in the wrong moment shows as any error, and news must go on whatever it was
                 log.warning("news from other processes are interrupted", error=str(error) or type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
 
