@@ -25,7 +25,7 @@ serve: $(READY)  ## Start the server: make serve ARGS="--port 9000"
 	@$(BIN)/agentflow serve $(ARGS)
 
 test: $(READY)  ## Start the services that are missing and run all tests: make test ARGS="-k spec"
-	@$(BIN)/python -m scripts.services -- $(BIN)/pytest $(ARGS)
+	@$(BIN)/python -m scripts.services -- $(BIN)/python -m scripts.tests $(ARGS)
 
 check: $(READY)  ## Format, lint, types, import order, generated docs
 	@$(BIN)/ruff format --check

@@ -8,6 +8,8 @@ import asyncio
 import os
 import time
 
+import uvloop
+
 from benchmarks.report import Figure, at_most
 from benchmarks.setting import server, store
 from benchmarks.specs import chain
@@ -24,7 +26,7 @@ def measure() -> list[Figure]:
     seconds = float(os.environ.get("AGENTFLOW_BENCH_OVERLOAD_S", "20"))
     with server() as process:
         workflow = store(process, chain(10))
-        return asyncio.run(_measure(process, workflow, seconds))
+        return uvloop.run(_measure(process, workflow, seconds))
 
 
 async def _measure(process: ServerProcess, workflow: str, seconds: float) -> list[Figure]:

@@ -1,5 +1,6 @@
 """Sending hints and receiving them, each in a thread of its own: neither ever holds up the event loop."""
 
+import contextlib
 import queue
 import threading
 import time
@@ -34,6 +35,9 @@ class HintSender:
         self._ids: queue.Queue[str | None] = queue.Queue(_PENDING)
         self._thread = threading.Thread(target=self._run, name="hint-sender", daemon=True)
         self._quiet_until = 0.0
+        # Not from Celery's pool: that is one for the whole process, and closing it would silence other senders.
+        self._connection: Any = None
+        self._producer: Any = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -54,10 +58,15 @@ class HintSender:
         except queue.Full:
             return
         self._thread.join(_STOP_S)
-        self._app.pool.force_close_all()
         self._app.close()
 
     def _run(self) -> None:
+        try:
+            self._send_all()
+        finally:
+            self._hang_up()
+
+    def _send_all(self) -> None:
         while (first := self._ids.get()) is not None:
             ids, last = [first], False
             while len(ids) < MAX_IDS and not self._ids.empty():
@@ -74,10 +83,21 @@ class HintSender:
         if time.monotonic() < self._quiet_until:
             return
         try:
-            self._app.send_task(TASK, [ids], expires=HINT_LIFE_S, retry=False, ignore_result=True)
+            if self._producer is None:
+                self._connection = self._app.connection_for_write()
+                self._producer = self._app.amqp.Producer(self._connection)
+            self._app.send_task(TASK, [ids], producer=self._producer, expires=HINT_LIFE_S, retry=False, ignore_result=True)
         except Exception as error:  # noqa: BLE001 - whatever the broker or its driver says: a hint that is lost costs time, nothing else
+            self._hang_up()
             self._quiet_until = time.monotonic() + _PAUSE_S
             log.warning("the broker took no hint; the workers find the runs by themselves", error=str(error) or type(error).__name__)
+
+    def _hang_up(self) -> None:
+        """Close the connection; the next hint opens another."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.release()
 
 
 class HintReceiver:
