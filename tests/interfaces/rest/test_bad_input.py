@@ -137,11 +137,12 @@ async def test_if_match_must_hold_entity_tags(client):
     assert_problem(await client.delete("/workflows/x", headers={"If-Match": "3"}), 400, "MALFORMED")
 
 
-async def test_a_wrong_method_names_the_right_ones(client):
-    """A 405 lists what the address understands."""
-    answer = await client.put("/workflows")
+@pytest.mark.parametrize(("path", "methods"), [("/workflows", "GET, POST"), ("/runs/prune", "POST")])
+async def test_a_wrong_method_names_the_right_ones(client, path, methods):
+    """A 405 lists what the address understands, also where another template fits it too."""
+    answer = await client.put(path)
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == methods
 
 
 async def test_an_unknown_address_is_not_found(client):

@@ -62,6 +62,7 @@ async def _framework(request: Request, error: Exception) -> Response:
 
 
 def _methods(known: Iterable[BaseRoute], path: str) -> list[str]:
-    """Return what methods an address understands: those of every route with the template that fits it first."""
+    """Return what methods an address understands: those of every route with the template that names most of it."""
     routes = [route for route in known if isinstance(route, APIRoute) and route.path_regex.match(path)]
-    return sorted(method for route in routes if route.path == routes[0].path for method in route.methods or ())
+    template = min(routes, key=lambda route: len(route.param_convertors)).path if routes else None
+    return sorted(method for route in routes if route.path == template for method in route.methods or ())
