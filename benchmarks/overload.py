@@ -1,7 +1,7 @@
 """Five times as many starts as the server can do: how long what it accepts takes, how quickly it refuses the rest, and when it is well again.
 
-`AGENTFLOW_BENCH_OVERLOAD_S` sets the seconds of overload (20; the full size is 120). The clients send at a fixed rate and do not wait
-for one another, so that a slow server is not spared.
+`AGENTFLOW_BENCH_OVERLOAD_S` sets the seconds of overload (20; the full size is 120). The flood comes at a fixed rate, so that a slow
+server is not spared, from a process of its own; times are taken by a few clients in another, which have nothing else to do.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import time
 import uvloop
 
 from benchmarks.report import Figure, at_most
-from benchmarks.setting import server, store
+from benchmarks.setting import apart, server, store
 from benchmarks.specs import chain
 from benchmarks.wire import Connection
 from scripts.server_process import ServerProcess
 
-CLIENTS = 400
+PROBES, EVERY_S = 20, 0.2
 CALM_S = 5.0
 BODY = b'{"inputs": {}}'
 
@@ -32,35 +32,43 @@ def measure() -> list[Figure]:
 async def _measure(process: ServerProcess, workflow: str, seconds: float) -> list[Figure]:
     path = f"/api/v1/workflows/{workflow}/execute"
     capacity = await _capacity(process, path)
-    accepted, shed, begin = list[float](), list[float](), time.perf_counter()
-    answered_calmly_at = begin
-
-    async def client(number: int, connection: Connection, until: float) -> None:
-        nonlocal answered_calmly_at
-        interval = CLIENTS / (5 * capacity)
-        due = time.perf_counter() + interval * number / CLIENTS
-        while due < until:
-            await asyncio.sleep(max(due - time.perf_counter(), 0))
-            sent = time.perf_counter()
-            status = (await connection.request("POST", path, BODY))[0]
-            (accepted if status == 202 else shed).append(time.perf_counter() - sent)
-            due = max(due + interval, time.perf_counter())
-
-    connections = [Connection(process.port, process.key) for _ in range(CLIENTS)]
-    await asyncio.gather(*(client(number, connection, begin + seconds) for number, connection in enumerate(connections)))
+    begin = time.perf_counter()
+    flood = asyncio.create_task(_flood(process, path, 5 * capacity, seconds))
+    accepted, shed = await _probe(process, path, begin + seconds)
+    answers = await flood
     calm = await _calm_again(process, path)
-    for connection in connections:
-        connection.close()
-    wall = time.perf_counter() - begin - calm
     return [
         Figure("capacity in runs, clients that wait", capacity, "/s"),
-        Figure("starts offered in overload", (len(accepted) + len(shed)) / wall, "/s"),
-        Figure("starts accepted in overload", len(accepted) / wall, "/s"),
+        Figure("starts offered in overload", sum(answers.values()) / seconds, "/s"),
+        Figure("starts accepted in overload", answers.get("202", 0) / seconds, "/s"),
         at_most("accepted in overload, p99", _quantile(accepted, 0.99), 0.5, "s"),
         Figure("refused in overload, median", _quantile(shed, 0.5), "s"),
         at_most("refused in overload, p99", _quantile(shed, 0.99), 0.05, "s"),
         at_most("normal again after", calm, 30, "s"),
     ]
+
+
+async def _flood(process: ServerProcess, path: str, rate: float, seconds: float) -> dict[str, int]:
+    arguments = [str(process.port), process.key, path, "--rate", str(rate), "--seconds", str(seconds)]
+    return dict(await asyncio.to_thread(apart, "flood", *arguments))
+
+
+async def _probe(process: ServerProcess, path: str, until: float) -> tuple[list[float], list[float]]:
+    """Send a few requests of one's own and return how long they took, those accepted and those refused."""
+    accepted, shed = list[float](), list[float]()
+
+    async def client(number: int) -> None:
+        connection = Connection(process.port, process.key)
+        await asyncio.sleep(EVERY_S * number / PROBES)
+        while (sent := time.perf_counter()) < until:
+            status = (await connection.request("POST", path, BODY))[0]
+            took = time.perf_counter() - sent
+            (accepted if status == 202 else shed).append(took)
+            await asyncio.sleep(max(EVERY_S - took, 0))
+        connection.close()
+
+    await asyncio.gather(*(client(number) for number in range(PROBES)))
+    return accepted, shed
 
 
 async def _capacity(process: ServerProcess, path: str) -> float:

@@ -127,7 +127,7 @@ async def _audit_run(client: Client, run_id: str, hits: list[Hit], deaths: Mappi
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1)), (SEED, run_id)
     done = [event for event in events if event["type"] == "node.completed"]
     times = {_place(event): datetime.fromisoformat(event["at"]).timestamp() for event in done}
-    assert len(times) == len(done), f"seed {SEED}, run {run_id}: a node completed twice"
+    assert len(times) == len(done), f"seed {SEED}, run {run_id}: a node completed twice:\n" + "\n".join(map(str, events))
     keys: dict[str, set[str]] = {}
     for hit in hits:
         place = hit.node.replace("item", "each[") + "]" if hit.node.startswith("item") else hit.node

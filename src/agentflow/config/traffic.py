@@ -18,13 +18,13 @@ class TrafficSettings(BaseModel):
         default=2_000, ge=1, description="Starts that one process works on at a time at most; more are refused with 503 `OVERLOADED`."
     )
     max_start_latency_s: float = Field(
-        default=0.3,
+        default=0.15,
         ge=0.01,
         le=60,
-        description="Seconds that starts may take on average; while they take longer, fewer are worked on at a time, though never under 64.",
+        description="Seconds that starts may take on average; while they take longer, fewer are worked on at a time, though never under 32.",
     )
     max_event_loop_lag_s: float = Field(
-        default=0.5,
+        default=0.25,
         ge=0.02,
         le=60,
         description="Seconds by which a process may be behind its work: at this lag it refuses every new start, from half of it on some.",

@@ -18,8 +18,10 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.05
 TICKS = 8
 """Ticks over which the lag is taken; the worst of them is left out, for one long step is no overload."""
-MIN_STARTS = 64
+MIN_STARTS = 32
 """Starts at a time that are worked on however slow they are."""
+MORE_STARTS = 2
+"""How many more are worked on after a window in which some were refused and none took too long."""
 WINDOW_TICKS = 5
 """Ticks over which the latency of starts is taken. One slow window is a burst, which is worked off; a second one is overload."""
 COUNT_S = 2.0
@@ -76,6 +78,7 @@ class Overload:
         self._took_s = 0.0
         self._took = 0
         self._slow_windows = 0
+        self._is_full = False
         self._late: deque[float] = deque(maxlen=TICKS)
         self._owed = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,6 +105,7 @@ class Overload:
             Overloaded: there is too much to do.
         """
         if self._under_way >= self._allowed:
+            self._is_full = True
             raise self._refused("starts", f"{self._under_way} other starts are under way")
         self._owed += self._excess()
         if self._owed >= 1.0:
@@ -184,8 +188,9 @@ class Overload:
         if self._slow_windows > 1:
             self._allowed = max(0.6 * min(self._allowed, self._under_way), min(MIN_STARTS, most))
         elif not is_slow:
-            self._allowed = min(1.25 * self._allowed, most)
-        self._took_s, self._took = 0.0, 0
+            # Starts that are refused say nothing about how long they would have taken: as long as there are any, try only a few more.
+            self._allowed = min(self._allowed + MORE_STARTS if self._is_full else 1.25 * self._allowed, most)
+        self._took_s, self._took, self._is_full = 0.0, 0, False
         STARTS.set(self._allowed)
 
     async def _count(self) -> None:
