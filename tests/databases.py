@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 import agentflow.runtime.checkpoints.models
 import agentflow.runtime.records.statements  # noqa: F401 - likewise
+from agentflow.infra.db import row_security
 from agentflow.infra.db.base import Base
 from agentflow.infra.db.engine import Database
 from agentflow.kit.ids import new_id
@@ -51,6 +52,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     handle = Database(database_url)
     async with handle.connection() as connection:
         await connection.run_sync(Base.metadata.create_all)
+        await connection.run_sync(row_security.protect, row_security.tables_of_tenants(Base.metadata))
         if not handle.is_sqlite:
             await connection.execute(text(f"TRUNCATE {', '.join(table.name for table in Base.metadata.sorted_tables)}"))
     yield handle

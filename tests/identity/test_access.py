@@ -11,8 +11,8 @@ import pytest
 from agentflow.bootstrap.container import open_container
 from agentflow.entrypoints.cli.asgi import AsgiTransport
 from agentflow.identity.auth import COOKIE
-from agentflow.identity.credentials import CredentialKind
 from agentflow.identity.owner import LOOPBACK, RemoteBindRefused, check_bind
+from agentflow.identity.sessions.service import Device
 from agentflow.interfaces.rest.app import create_app
 from tests.apps import BASE
 
@@ -23,6 +23,12 @@ ME = "/api/v1/auth/me"
 def key(container):
     """Give the owner's key."""
     return container.owner.key_file.read_text().strip()
+
+
+async def browser(container):
+    """Return the cookie of a browser that the owner is signed in with."""
+    owner = container.owner
+    return await container.identity.sessions.open_browser(owner.tenant_id, owner.user_id, Device())
 
 
 async def test_the_first_start_writes_a_key_for_the_owner_alone(container, settings):
@@ -63,7 +69,7 @@ async def test_without_a_good_credential_nothing_opens(anonymous, headers):
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_every_operation_but_four_is_guarded(anonymous):
+async def test_s01_every_guarded_operation_refuses_strangers(anonymous):
     """No operation of the document that asks for a credential answers without one."""
     document = (await anonymous.get("/api/v1/openapi.json")).json()
     for path, item in document["paths"].items():
@@ -92,7 +98,7 @@ async def test_a_link_signs_a_browser_in_once(anonymous, container):
 async def test_a_link_grows_old(anonymous, container):
     """After its time the link is worth nothing."""
     owner = container.owner
-    token = await container.credentials.issue(owner.tenant_id, owner.user_id, CredentialKind.LINK, timedelta(seconds=-1))
+    token = await container.owners.sign_in_token(owner, timedelta(seconds=-1))
     assert (await anonymous.get("/api/v1/auth/link", params={"token": token})).status_code == 401
 
 
@@ -101,8 +107,9 @@ async def test_a_secret_is_good_for_its_own_use_only(anonymous, container, key):
     token = await container.owners.sign_in_token(container.owner)
     assert (await anonymous.get(ME, headers={"X-API-Key": token})).status_code == 401
     assert (await anonymous.get("/api/v1/auth/link", params={"token": key})).status_code == 401
-    session = await container.credentials.redeem(token)
+    session = await browser(container)
     assert (await anonymous.get(ME, headers={"X-API-Key": session})).status_code == 401
+    assert (await anonymous.get(ME, headers={"Cookie": f"{COOKIE}={key}"})).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -119,7 +126,7 @@ async def test_a_secret_is_good_for_its_own_use_only(anonymous, container, key):
 )
 async def test_another_site_cannot_act_with_the_cookie(anonymous, container, headers, status):
     """A changing request with the cookie must come from this site; reading may come from anywhere."""
-    session = await container.credentials.redeem(await container.owners.sign_in_token(container.owner))
+    session = await browser(container)
     cookie = {"Cookie": f"{COOKIE}={session}"}
     answer = await anonymous.post("/api/v1/workflows/validate", json={"spec": {}}, headers=cookie | headers)
     assert answer.status_code == status
@@ -174,10 +181,11 @@ async def test_no_secret_is_stored(container, key):
 def test_the_server_does_not_listen_beyond_this_machine(host):
     """Before anybody has a password, only loopback is served."""
     with pytest.raises(RemoteBindRefused):
-        check_bind(host)
+        check_bind(host, is_protected=False)
+    check_bind(host, is_protected=True)
 
 
 @pytest.mark.parametrize("host", sorted(LOOPBACK))
 def test_loopback_is_served(host):
     """Every name of this machine's loopback is allowed."""
-    check_bind(host)
+    check_bind(host, is_protected=False)

@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import text
 
 from agentflow.artifacts.service import ArtifactService
+from agentflow.bootstrap.identity import Identity, Unsealed, open_identity
 from agentflow.bootstrap.runtime import Outside, open_runtime, role_of
 from agentflow.bootstrap.tables import METADATA
 from agentflow.config.settings import Settings
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
-from agentflow.identity.subject import Subject
+from agentflow.identity.subject import ResourceKind, Subject
+from agentflow.identity.tenants.grants import Finder
 from agentflow.infra.db import migrate
 from agentflow.infra.db.backup import examine
 from agentflow.infra.db.engine import Database
@@ -53,6 +55,7 @@ class Container:
         settings: as read at start.
         database: the control database, migrated.
         credentials: recognises callers.
+        identity: who may do what.
         owners: the owner's key and sign-in links.
         owner: who owns this installation.
         registry: node types, built in and of plugins.
@@ -69,6 +72,7 @@ class Container:
     settings: Settings
     database: Database
     credentials: Credentials
+    identity: Identity
     owners: OwnerService
     owner: Owner
     registry: NodeRegistry
@@ -110,8 +114,9 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         clock = SystemClock()
         objects = open_objects(settings)
         stack.push_async_callback(objects.close)
-        credentials = Credentials(database, clock)
-        owners = OwnerService(database, credentials, clock, settings.data_dir)
+        finders: dict[ResourceKind, Finder] = {}
+        identity = await stack.enter_async_context(open_identity(settings, database, clock, Unsealed(), finders))
+        owners = OwnerService(database, identity.api_keys, identity.one_time_tokens, clock, settings.data_dir)
         owner = await owners.ensure(keep_key=not worker)
         registry = _registry()
         secrets = EnvironmentSecrets()
@@ -119,6 +124,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         once = Once(database, clock, settings.idempotency_ttl_s)
         workflows = WorkflowService(database, once, clock, check, settings.compiled_cache_size)
         collections = CollectionService(database, clock, once)
+        finders |= {ResourceKind.WORKFLOW: workflows.exists, ResourceKind.COLLECTION: collections.exists}
         http = _http(stack, settings)
         outside = Outside(
             settings=settings,
@@ -143,11 +149,14 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         runs = await stack.enter_async_context(open_runtime(outside, role))
         retention = Retention(database, objects, clock, settings)
         retention.start()
+        if not worker:
+            identity.housekeeping.start()
         stack.push_async_callback(retention.stop)
         yield Container(
             settings=settings,
             database=database,
-            credentials=credentials,
+            credentials=identity.credentials,
+            identity=identity,
             owners=owners,
             owner=owner,
             registry=registry,

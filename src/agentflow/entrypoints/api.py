@@ -12,10 +12,10 @@ from fastapi import FastAPI
 
 from agentflow import __version__
 from agentflow.bootstrap.container import Container, open_container
+from agentflow.bootstrap.identity import check_address
 from agentflow.config.settings import Settings
 from agentflow.entrypoints.http import http_config, listen
 from agentflow.entrypoints.process import loop_factory, settle
-from agentflow.identity.owner import check_bind
 from agentflow.infra.observability.logging import configure_logging
 from agentflow.interfaces.rest.app import create_app
 
@@ -34,7 +34,7 @@ def serve(settings: Settings) -> None:
         AgentFlowError: the database cannot be used.
     """
     configure_logging(settings.log_level, settings.log_format)
-    check_bind(settings.host)
+    asyncio.run(check_address(settings))
     with listen(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings, listener))
 

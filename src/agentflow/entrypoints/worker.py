@@ -9,10 +9,10 @@ import structlog
 
 from agentflow import __version__
 from agentflow.bootstrap.container import open_container
+from agentflow.bootstrap.identity import check_address
 from agentflow.config.settings import Settings
 from agentflow.entrypoints.http import listen, serving
 from agentflow.entrypoints.process import loop_factory, settle
-from agentflow.identity.owner import check_bind
 from agentflow.infra.observability.logging import configure_logging
 from agentflow.interfaces.rest.app import create_probe_app
 
@@ -31,7 +31,7 @@ def work(settings: Settings) -> None:
     with ExitStack() as stack:
         listener = None
         if settings.metrics_port is not None:
-            check_bind(settings.host)
+            asyncio.run(check_address(settings))
             listener = stack.enter_context(listen(settings.host, settings.metrics_port))
         stack.enter_context(asyncio.Runner(loop_factory=loop_factory())).run(_work(settings, listener))
 

@@ -1,42 +1,67 @@
 """The gates of REST endpoints: who may call stands in the type of a parameter (``subject: RunsRead``)."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeAlias
+from typing import Annotated, Protocol, TypeAlias
 
 from fastapi import Depends, Request
 
-from agentflow.errors import Forbidden, Unauthenticated
-from agentflow.identity.credentials import CredentialKind, Credentials
+from agentflow.errors import Forbidden, Malformed, Unauthenticated
 from agentflow.identity.permissions import Permission
-from agentflow.identity.subject import Subject
+from agentflow.identity.subject import Presented, Subject
 
 COOKIE = "agentflow_session"
+SECURE_COOKIE = f"__Host-{COOKIE}"
+"""Over TLS: browsers then take it from this very host only, for all paths, and never send it in the clear."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+class Authenticator(Protocol):
+    """Turns a credential into a caller."""
+
+    async def authenticate(self, secret: str, kind: Presented) -> Subject:
+        """Return whom a credential stands for, or raise Unauthenticated."""
+        ...
+
+
 async def authenticate(request: Request) -> Subject:
-    """Turn the credential of a request into a subject: ``X-API-Key``, ``Authorization: Bearer``, or the browser's cookie.
+    """Turn the credential of a request into a subject: ``X-API-Key``, ``Authorization: Bearer`` (key or access token), or the cookie.
 
     Raises:
         Unauthenticated: none, or one that is not valid.
+        Malformed: more than one: nobody could say which of them counts.
         Forbidden: a cookie on a changing request that does not come from this site (CSRF).
     """
-    credentials: Credentials = request.app.state.container.credentials
-    key = request.headers.get("x-api-key") or _bearer(request.headers.get("authorization"))
-    if key is not None:
-        return await credentials.authenticate(key, CredentialKind.KEY)
-    session = request.cookies.get(COOKIE)
-    if session is None:
-        raise Unauthenticated(
-            "This needs a credential.", hint="Send the owner's key (in <data-dir>/owner.key) as X-API-Key or Authorization: Bearer."
-        )
-    if request.method not in SAFE_METHODS and not _same_origin(request):
+    authenticator: Authenticator = request.app.state.container.credentials
+    shown = presented(request)
+    if shown is None:
+        raise Unauthenticated("This needs a credential.", hint="Send a key as X-API-Key, or an access token as Authorization: Bearer.")
+    if shown[1] is Presented.COOKIE and request.method not in SAFE_METHODS and not _same_origin(request):
         raise Forbidden("A request with the browser's cookie must come from this site.", hint="Use an API key from elsewhere.")
-    return await credentials.authenticate(session, CredentialKind.SESSION)
+    return await authenticator.authenticate(*shown)
+
+
+def presented(request: Request) -> tuple[str, Presented] | None:
+    """Return the credential that a request shows, and its kind; None without any.
+
+    Raises:
+        Unauthenticated: the Authorization header is not one of ours.
+        Malformed: there is more than one.
+    """
+    keys, bearers = request.headers.getlist("x-api-key"), request.headers.getlist("authorization")
+    if len(keys) + len(bearers) > 1:
+        raise Malformed("The request shows more than one credential.", hint="Send X-API-Key or Authorization, once.")
+    if keys:
+        return keys[0], Presented.KEY
+    if bearers:
+        secret = _bearer(bearers[0])
+        # An access token has two dots, and a key has none.
+        return secret, Presented.TOKEN if "." in secret else Presented.KEY
+    cookie = request.cookies.get(SECURE_COOKIE if request.url.scheme == "https" else COOKIE)
+    return None if cookie is None else (cookie, Presented.COOKIE)
 
 
 def gate(permission: Permission) -> Callable[[Request], Awaitable[Subject]]:
-    """Return a dependency that lets only subjects with ``permission`` pass."""
+    """Return a dependency that lets only subjects with ``permission`` on everything pass."""
 
     async def check(request: Request) -> Subject:
         subject = await authenticate(request)
@@ -46,12 +71,21 @@ def gate(permission: Permission) -> Callable[[Request], Awaitable[Subject]]:
     return check
 
 
-def _bearer(header: str | None) -> str | None:
-    if header is None:
-        return None
+def gate_to_one(permission: Permission) -> Callable[[Request], Awaitable[Subject]]:
+    """Return a dependency that also lets those pass who have ``permission`` on single things; the service asks about the thing itself."""
+
+    async def check(request: Request) -> Subject:
+        subject = await authenticate(request)
+        subject.require_somewhere(permission)
+        return subject
+
+    return check
+
+
+def _bearer(header: str) -> str:
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "bearer" or not value.strip():
-        raise Unauthenticated("The Authorization header must read: Bearer <key>.")
+        raise Unauthenticated("The Authorization header must read: Bearer <key or access token>.")
     return value.strip()
 
 
@@ -64,17 +98,30 @@ def _same_origin(request: Request) -> bool:
 
 
 Signed: TypeAlias = Annotated[Subject, Depends(authenticate)]
+ApiKeysRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.API_KEYS_READ))]
+ApiKeysWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.API_KEYS_WRITE))]
 ArtifactsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_READ))]
 ArtifactsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_WRITE))]
 CollectionsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_READ))]
 CollectionsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_WRITE))]
+GrantsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.GRANTS_READ))]
+GrantsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.GRANTS_WRITE))]
+MembersRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.MEMBERS_READ))]
+MembersWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.MEMBERS_WRITE))]
 MetricsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.METRICS_READ))]
 NodeTypesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.NODE_TYPES_READ))]
+RolesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.ROLES_READ))]
+RolesWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.ROLES_WRITE))]
 RunsApprove: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_APPROVE))]
 RunsCancel: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_CANCEL))]
 RunsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_DELETE))]
 RunsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_READ))]
 RunsSignal: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_SIGNAL))]
+TeamsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_READ))]
+TeamsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_WRITE))]
+TenantsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.TENANTS_DELETE))]
+UsersRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_READ))]
+UsersWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_WRITE))]
 WorkflowsExecute: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_EXECUTE))]
 WorkflowsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_READ))]
 WorkflowsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_WRITE))]

@@ -1,126 +1,84 @@
-"""Secrets that stand for a user: API keys, one-time sign-in links, browser sessions."""
+"""Turning a credential into a caller, once for all transports; what was found is remembered for seconds."""
 
 import hashlib
-import secrets
-from datetime import datetime, timedelta
-from enum import StrEnum
-
-from sqlalchemy import bindparam, insert, select, update
 
 from agentflow.errors import Unauthenticated
-from agentflow.identity.models import CredentialRow, UserRow
-from agentflow.identity.permissions import ALL_PERMISSIONS
-from agentflow.identity.subject import Subject
-from agentflow.infra.db.engine import Database
+from agentflow.identity.access import CACHE_S, CACHED, AccessReader
+from agentflow.identity.api_keys.service import ApiKeys
+from agentflow.identity.sessions.base import Session
+from agentflow.identity.sessions.service import Sessions
+from agentflow.identity.subject import Credential, CredentialKind, Presented, Subject
+from agentflow.identity.tokens.access import AccessTokens
 from agentflow.kit.clock import Clock
-from agentflow.kit.ids import new_id
 from agentflow.kit.memo import Memo
-
-CACHED = 10_000
-CACHE_S = 5.0
-"""Seconds after which a revoked credential is refused by every process at the latest."""
-PREFIX_LENGTH = 11
-SESSION_LIFETIME = timedelta(days=7)
-"""How long a browser stays signed in."""
-
-
-class CredentialKind(StrEnum):
-    """What a secret may be used for."""
-
-    KEY = "key"
-    """Programmatic access, by header."""
-    LINK = "link"
-    """One sign-in in a browser."""
-    SESSION = "session"
-    """A signed-in browser, by cookie."""
-
-
-_FOUND = select(
-    UserRow.username,
-    CredentialRow.tenant_id,
-    CredentialRow.user_id,
-    CredentialRow.kind,
-    CredentialRow.expires_at,
-    CredentialRow.revoked_at,
-)
-_CREDENTIAL = _FOUND.join_from(CredentialRow, UserRow, UserRow.id == CredentialRow.user_id).where(
-    CredentialRow.secret_hash == bindparam("digest")
-)
-_MARKS = {CredentialKind.KEY: "afk_", CredentialKind.LINK: "afl_", CredentialKind.SESSION: "afs_"}
 
 
 class Credentials:
-    """Issues and recognises credentials."""
+    """Recognises callers.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._known: Memo[tuple[str, CredentialKind], Subject] = Memo(clock, CACHE_S, CACHED)
+    What a credential stands for is remembered for ``CACHE_S``, and what its user may do as long: a revoked key, an ended session or a role
+    taken away is without effect in every process within five seconds. A token's signature is checked without the database.
 
-    async def issue(self, tenant_id: str, user_id: str, kind: CredentialKind, lifetime: timedelta | None = None) -> str:
-        """Make a new secret and return it; this is the only time it can be read."""
-        secret = _MARKS[kind] + secrets.token_urlsafe(32)
-        now = self._clock.now()
-        row = {
-            "id": new_id(),
-            "tenant_id": tenant_id,
-            "user_id": user_id,
-            "kind": kind.value,
-            "prefix": secret[:PREFIX_LENGTH],
-            "secret_hash": _hash(secret),
-            "created_at": now,
-            "expires_at": None if lifetime is None else now + lifetime,
-        }
-        async with self._database.transaction() as session:
-            await session.execute(insert(CredentialRow).values(row))
-        return secret
+    Args:
+        access: what users may do.
+        keys: recognises API keys.
+        sessions: knows which sessions go on.
+        tokens: reads access tokens.
+        clock: the time.
+    """
 
-    async def authenticate(self, secret: str, kind: CredentialKind) -> Subject:
-        """Return whom a secret stands for.
+    def __init__(self, access: AccessReader, keys: ApiKeys, sessions: Sessions, tokens: AccessTokens, clock: Clock) -> None:
+        self._access = access
+        self._keys = keys
+        self._sessions = sessions
+        self._tokens = tokens
+        self._known: Memo[tuple[Presented, bytes], Subject] = Memo(clock, CACHE_S, CACHED)
+        access.when_forgotten.append(self._known.clear)
 
-        Secrets are looked up by their hash, so no comparison of theirs takes a time that tells anything.
+    async def authenticate(self, secret: str, kind: Presented) -> Subject:
+        """Return whom a credential stands for.
 
         Raises:
-            Unauthenticated: unknown, of another kind, expired or revoked; the answer does not say which.
+            Unauthenticated: it is not good, for whatever reason; the answer does not say which.
         """
-        digest = _hash(secret)
-        return await self._known.get((digest, kind), lambda: self._look_up(digest, kind))
+        # A digest: what the memory of this process holds opens nothing.
+        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+        return await self._known.get((kind, digest), lambda: self._look_up(secret, kind))
 
-    async def _look_up(self, digest: str, kind: CredentialKind) -> Subject:
-        row = await self._database.read_one(_CREDENTIAL, {"digest": digest})
-        if row is None or row.kind != kind.value or row.revoked_at is not None or _is_over(row.expires_at, self._clock.now()):
-            raise Unauthenticated("The credential is not valid.", hint="Send the owner's key as X-API-Key or Authorization: Bearer.")
-        # One owner for now: accounts and roles narrow this.
-        return Subject(row.tenant_id, row.user_id, ALL_PERMISSIONS, row.username)
+    async def _look_up(self, secret: str, kind: Presented) -> Subject:
+        if kind is Presented.KEY:
+            return await self._by_key(secret)
+        if kind is Presented.COOKIE:
+            session = await self._sessions.by_cookie(secret)
+            return await self._by_session(session, session.tenant_id)
+        claims = await self._tokens.read(secret)
+        return await self._by_session(await self._sessions.get_live(claims.session_id), claims.tenant_id)
 
-    async def redeem(self, secret: str) -> str:
-        """Turn a one-time link into a browser session and return the session's secret.
+    async def _by_key(self, secret: str) -> Subject:
+        key = await self._keys.recognise(secret)
+        access = await self._access.get(key.tenant_id, key.user_id)
+        credential = Credential(CredentialKind.KEY, key.id, key.scopes is not None)
+        return access.subject(key.tenant_id, key.user_id, credential, key.scopes)
 
-        Raises:
-            Unauthenticated: the link is unknown, was used, or is too old.
+    async def _by_session(self, session: Session, tenant_id: str) -> Subject:
+        access = await self._access.get(tenant_id, session.user_id)
+        return access.subject(tenant_id, session.user_id, Credential(CredentialKind.SESSION, session.id))
+
+    async def still_holds(self, secret: str, kind: Presented, subject: Subject) -> bool:
+        """Tell whether a caller who came with a credential is still let in: what long-lived streams ask every few seconds.
+
+        An access token counts as long as its session goes on, also beyond its own quarter of an hour.
         """
-        subject = await self.authenticate(secret, CredentialKind.LINK)
-        now = self._clock.now()
-        async with self._database.transaction() as session:
-            statement = update(CredentialRow).where(CredentialRow.secret_hash == _hash(secret), CredentialRow.revoked_at.is_(None))
-            used = await session.execute(statement.values(revoked_at=now).returning(CredentialRow.id))
-            first = used.scalar_one_or_none() is not None
-        self._known.forget((_hash(secret), CredentialKind.LINK))
-        if not first:
-            raise Unauthenticated("The sign-in link was used already.", hint="Restart the server for a new one, or use the owner's key.")
-        return await self.issue(subject.tenant_id, subject.user_id, CredentialKind.SESSION, SESSION_LIFETIME)
+        try:
+            if kind is Presented.TOKEN and subject.credential is not None:
+                await self._sessions.get_live(subject.credential.id)
+                await self._access.get(subject.tenant_id, subject.user_id)
+            else:
+                await self.authenticate(secret, kind)
+        except Unauthenticated:
+            return False
+        return True
 
-    async def revoke_all(self, user_id: str, kind: CredentialKind) -> None:
-        """Make every credential of one kind of a user worthless."""
-        async with self._database.transaction() as session:
-            statement = update(CredentialRow).where(CredentialRow.user_id == user_id, CredentialRow.kind == kind.value)
-            await session.execute(statement.where(CredentialRow.revoked_at.is_(None)).values(revoked_at=self._clock.now()))
-        self._known.clear()
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
-
-
-def _is_over(expires_at: datetime | None, now: datetime) -> bool:
-    return expires_at is not None and expires_at <= now
+    def forget(self) -> None:
+        """Look everything up anew; this process has just changed something."""
+        self._access.forget()

@@ -1,9 +1,66 @@
 """Who is acting, for whom, and what they may do; made once at each transport's door."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from agentflow.errors import Forbidden
 from agentflow.identity.permissions import Permission
+
+
+class CredentialKind(StrEnum):
+    """By what a caller is known."""
+
+    KEY = "key"
+    """An API key."""
+    SESSION = "session"
+    """A signed-in device: its access token, or the browser's cookie."""
+
+
+class Presented(StrEnum):
+    """What a request shows."""
+
+    KEY = "key"
+    """The secret of an API key."""
+    TOKEN = "token"  # noqa: S105 - a name
+    """An access token."""
+    COOKIE = "cookie"
+    """A browser's cookie."""
+
+
+class Credential(NamedTuple):
+    """The credential that a request came with.
+
+    Attributes:
+        kind: its kind.
+        id: of the key or session.
+        is_restricted: whether it stands for less than all that its user may do.
+    """
+
+    kind: CredentialKind
+    id: str
+    is_restricted: bool = False
+
+
+class ResourceKind(StrEnum):
+    """What can be granted one by one."""
+
+    WORKFLOW = "workflow"
+    SOURCE = "source"
+    COLLECTION = "collection"
+
+
+class Resource(NamedTuple):
+    """A single thing of the caller's tenant."""
+
+    kind: ResourceKind
+    id: str
+
+
+Grants = Mapping[Resource, Set[Permission]]
+_NOTHING: Grants = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,21 +70,45 @@ class Subject:
     Attributes:
         tenant_id: the tenant whose data the caller sees; every repository method filters by it.
         user_id: the acting user.
-        permissions: what the caller may do now.
+        permissions: what the caller may do now on everything of the tenant: the rights of the user, cut down to those of the key.
         username: the acting user's name; empty where a run acts for its user.
+        roles: names of the user's roles in the tenant.
+        teams: names of the user's teams in the tenant.
+        grants: what the caller may do besides on single things, cut down likewise.
+        credential: what the request came with; None where a run acts for its user.
     """
 
     tenant_id: str
     user_id: str
     permissions: frozenset[Permission]
     username: str = ""
+    roles: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+    grants: Grants = field(default_factory=lambda: _NOTHING)
+    credential: Credential | None = None
 
     @property
     def names(self) -> frozenset[str]:
-        """What questions may be addressed to when they mean the caller: ``user:…`` with the id and with the name."""
-        return frozenset(f"user:{name}" for name in (self.user_id, self.username) if name)
+        """What questions may be addressed to when they mean the caller: ``user:`` with id and name, ``role:`` and ``group:`` (a team)."""
+        users = (f"user:{name}" for name in (self.user_id, self.username) if name)
+        return frozenset((*users, *(f"role:{role}" for role in self.roles), *(f"group:{team}" for team in self.teams)))
 
-    def require(self, permission: Permission) -> None:
-        """Raise Forbidden unless the caller has ``permission``."""
-        if permission not in self.permissions:
+    def may(self, permission: Permission, resource: Resource | None = None) -> bool:
+        """Tell whether the caller has ``permission`` on everything, or on ``resource``."""
+        return permission in self.permissions or (resource is not None and permission in self.grants.get(resource, ()))
+
+    def require(self, permission: Permission, resource: Resource | None = None) -> None:
+        """Raise Forbidden unless the caller has ``permission`` on everything, or on ``resource``."""
+        if not self.may(permission, resource):
             raise Forbidden(f"This needs the permission {permission.value}.", hint="Ask an administrator of your organisation for it.")
+
+    def require_somewhere(self, permission: Permission) -> None:
+        """Raise Forbidden unless the caller has ``permission`` on at least one thing; a service must then ask about the thing itself."""
+        if not any(permission in granted for granted in self.grants.values()):
+            self.require(permission)
+
+    def granted(self, permission: Permission, kind: ResourceKind) -> frozenset[str] | None:
+        """Return the ids of the things of one kind on which the caller has ``permission``; None when it is all of them."""
+        if permission in self.permissions:
+            return None
+        return frozenset(resource.id for resource, allowed in self.grants.items() if resource.kind is kind and permission in allowed)

@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.db.liveness import replace_dead_connections
 from agentflow.infra.db.pool import MeasuredPool
+from agentflow.infra.db.repository import UnscopedQuery
+from agentflow.infra.db.row_security import AS_TENANT
 
 T = TypeVar("T")
 
@@ -99,10 +101,23 @@ class Database:
         return engine
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a session for writing; commits at the end, rolls back on any error. Hold it for no longer than its statements take."""
+    async def transaction(self, tenant_id: str | None = None) -> AsyncIterator[AsyncSession]:
+        """Open a session for writing; commits at the end, rolls back on any error. Hold it for no longer than its statements take.
+
+        Args:
+            tenant_id: on whose behalf; PostgreSQL then shows and takes rows of this tenant only. None for what the server does for all.
+        """
         async with self._write_turn(), self._write_sessions() as session, session.begin():
+            await self._narrow(session, tenant_id)
             yield session
+
+    async def _narrow(self, session: AsyncSession | AsyncConnection, tenant_id: str | None) -> None:
+        if tenant_id is None:
+            return
+        if not tenant_id:
+            raise UnscopedQuery("a transaction on behalf of a tenant names none")
+        if not self.is_sqlite:
+            await session.execute(AS_TENANT, {"tenant": tenant_id})
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
@@ -126,8 +141,10 @@ class Database:
         with self._bulk_engine.begin() as connection:
             return work(connection)
 
-    async def read_one(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
-        """Run one query and return its row, or None; ``values`` are those of its named parameters.
+    async def read_one(
+        self, statement: Executable, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
+    ) -> Row[Any] | None:
+        """Run one query and return its row, or None; ``values`` are those of its named parameters, ``tenant_id`` as for ``reading``.
 
         The quick way for a single lookup: on SQLite it is one hop to a thread, where a session takes one for each of its steps and waits
         for the interpreter lock at each. Build the statement once: building one of forty columns takes eight times as long as running it.
@@ -137,6 +154,7 @@ class Database:
         """
         if self._read_engine is None:
             async with self.engine.connect() as connection:
+                await self._narrow(connection, tenant_id)
                 return (await connection.execute(statement, values)).one_or_none()
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._read_in_thread, statement, values)
 
@@ -146,9 +164,10 @@ class Database:
             return connection.execute(statement, values).one_or_none()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """Open a session that only reads; sees one consistent state."""
+    async def reading(self, tenant_id: str | None = None) -> AsyncIterator[AsyncSession]:
+        """Open a session that only reads; sees one consistent state, and with ``tenant_id`` only this tenant's (see ``transaction``)."""
         async with self._sessions() as session:
+            await self._narrow(session, tenant_id)
             yield session
 
     @asynccontextmanager

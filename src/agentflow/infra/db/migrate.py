@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from agentflow.errors import AgentFlowError, Kind
+from agentflow.infra.db import row_security
 from agentflow.infra.db.engine import Database
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision of this version: a server whose database has it starts without loading Alembic."""
 
 _LOCK = 0x_A6E4_F10E
@@ -73,6 +74,7 @@ def _create(connection: Connection, metadata: MetaData) -> bool:
     if inspect(connection).get_table_names():
         return False
     metadata.create_all(connection, checkfirst=False)
+    row_security.protect(connection, row_security.tables_of_tenants(metadata))
     version = Table("alembic_version", MetaData(), Column("version_num", String(32), nullable=False))
     version.append_constraint(PrimaryKeyConstraint("version_num", name="alembic_version_pkc"))
     version.create(connection)

@@ -18,7 +18,7 @@ from agentflow.interfaces.rest.router import routes
 
 DESCRIPTION = """Durable workflows of AI and data steps: one JSON specification in, a streamed, recoverable run out.
 
-Send the owner's key (in `<data-dir>/owner.key`) as `X-API-Key` or `Authorization: Bearer`. Errors are RFC 9457 problem details."""
+Send an API key (the owner's is in `<data-dir>/owner.key`) as `X-API-Key`, or an access token as `Authorization: Bearer`. Errors are RFC 9457 problem details."""
 
 
 def create_app(container: Any) -> FastAPI:

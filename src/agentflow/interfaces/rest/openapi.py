@@ -9,8 +9,26 @@ from fastapi.openapi.utils import get_openapi
 
 from agentflow.interfaces.rest.problems import MEDIA_TYPE, Problem
 
-OPEN = frozenset({"get_liveness", "get_readiness", "redeem_link", "get_openapi"})
+_CREDENTIAL = frozenset({"login", "get_token", "refresh", "reset_password", "verify_email", "redeem_link"})
+"""Operations whose body or query is itself the credential."""
+OPEN = (
+    frozenset({"get_liveness", "get_readiness", "get_openapi", "get_jwks", "register", "enter_as_guest", "forgot_password"}) | _CREDENTIAL
+)
 """Operations that need no credential."""
+
+_LIMITED = frozenset(
+    {
+        *("login", "get_token", "register", "enter_as_guest", "forgot_password", "reset_password", "verify_email", "send_email_proof"),
+        *("change_password", "update_me", "begin_second_factor", "confirm_second_factor", "remove_second_factor"),
+    }
+)
+"""Operations at which guessing is slow."""
+_BY_POLICY = frozenset({"register", "enter_as_guest"})
+"""Open operations that the settings can close."""
+_STATEFUL = frozenset(
+    {"delete_role", "remove_member", "delete_tenant", "delete_user", "send_email_proof", "revoke_api_key", "logout", "redeem_link"}
+)
+"""Operations without a body that the state of things can forbid."""
 
 TAGS = {
     "workflows": "Stored workflows and their versions.",
@@ -19,12 +37,20 @@ TAGS = {
     "collections": "Documents that workflows search.",
     "artifacts": "Files, and values of runs too large for an answer.",
     "node types": "What a specification can be made of.",
-    "auth": "Who the caller is.",
+    "auth": "Registering, signing in and out, and who the caller is.",
+    "sessions": "The devices one is signed in on.",
+    "api keys": "Keys for programs, and their rotation.",
+    "users": "The accounts that an organisation administers, and its service accounts.",
+    "roles": "What members may do.",
+    "tenants": "Organisations, their members and invitations.",
+    "teams": "Members under a name, and what is granted on single things.",
     "system": "Health, metrics and this document.",
 }
-_SECURITY: list[dict[str, list[str]]] = [{"api_key": []}, {"bearer": []}]
+_SECURITY: list[dict[str, list[str]]] = [{"api_key": []}, {"bearer": []}, {"password": []}]
 _READS_LARGE_VALUES = frozenset({"get_run", "list_run_nodes", "list_run_events", "get_artifact_content"})
 _STARTS_RUNS = frozenset({"execute_workflow", "execute_spec", "retry_run", "fork_run"})
+_SOMETIMES = {401: _CREDENTIAL, 409: _STATEFUL, 410: _READS_LARGE_VALUES, 429: _STARTS_RUNS | _LIMITED}
+"""What some operations answer with besides."""
 _CODES = {
     400: "MALFORMED",
     401: "UNAUTHENTICATED",
@@ -67,8 +93,13 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["securitySchemes"] = {
-        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The owner's key."},
-        "bearer": {"type": "http", "scheme": "bearer", "description": "The owner's key."},
+        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An access token, or an API key."},
+        "password": {
+            "type": "oauth2",
+            "description": "Name and password.",
+            "flows": {"password": {"tokenUrl": "/api/v1/auth/token", "refreshUrl": "/api/v1/auth/refresh", "scopes": {}}},
+        },
     }
     for operation in _operations(result):
         _hoist(operation, schemas)
@@ -132,22 +163,18 @@ def _possible(operation: Mapping[str, Any]) -> Iterator[int]:
     places = {parameter["in"] for parameter in parameters}
     names = {parameter["name"] for parameter in parameters}
     yield from (400, 413, 503)
-    if operation["operationId"] not in OPEN:
+    name = operation["operationId"]
+    if name not in OPEN or name in _BY_POLICY:
         yield from (401, 403)
-    elif "query" in places:
-        yield 401  # the token of a link is a credential
+    yield from (status for status, operations in _SOMETIMES.items() if name in operations)
     if "path" in places or "requestBody" in operation:
         yield 404
-    if operation["operationId"] in _READS_LARGE_VALUES:
-        yield 410
     if places or "requestBody" in operation:
         yield 422
     if "requestBody" in operation:
         yield from (409, 415, 507)
     if names & {"Idempotency-Key", "workflow"}:
         yield 409  # the first request is under way, or several workflows have the name
-    if operation["operationId"] in _STARTS_RUNS:
-        yield 429
     if "If-Match" in names:
         yield 412
 

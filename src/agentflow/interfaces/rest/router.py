@@ -6,7 +6,15 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from agentflow.artifacts import endpoints as artifacts
-from agentflow.identity import endpoints as auth
+from agentflow.identity.accounts import endpoints as auth
+from agentflow.identity.accounts import jwks
+from agentflow.identity.accounts import secret_endpoints as auth_secrets
+from agentflow.identity.api_keys import endpoints as api_keys
+from agentflow.identity.roles import endpoints as roles
+from agentflow.identity.sessions import endpoints as sessions
+from agentflow.identity.tenants import endpoints as tenants
+from agentflow.identity.tenants import team_endpoints as teams
+from agentflow.identity.users import endpoints as users
 from agentflow.interfaces.rest import catalogue, system
 from agentflow.knowledge.collections import endpoints as collections
 from agentflow.runtime.runs import endpoints as runs
@@ -35,6 +43,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     artifacts.router,
     catalogue.router,
     auth.router,
+    auth_secrets.router,
+    sessions.router,
+    api_keys.router,
+    users.router,
+    roles.router,
+    tenants.router,
+    teams.router,
+    jwks.router,
     system.router,
 )
 

@@ -22,6 +22,12 @@ async def find(session: AsyncSession, subject: Subject, ref: str) -> CollectionR
     return (await session.execute(scoped(CollectionRow, subject.tenant_id).where(by))).scalar_one_or_none()
 
 
+async def exists(session: AsyncSession, subject: Subject, collection_id: str) -> bool:
+    """Tell whether the tenant has a collection of this id."""
+    query = scoped(CollectionRow, subject.tenant_id).with_only_columns(CollectionRow.id)
+    return (await session.execute(query.where(CollectionRow.id == collection_id))).first() is not None
+
+
 async def get(session: AsyncSession, subject: Subject, ref: str) -> CollectionRow:
     """Return a collection by id or name.
 

@@ -89,6 +89,11 @@ class CollectionService:
         async with self._database.reading() as session:
             return _collection(await repository.get(session, subject, ref))
 
+    async def exists(self, subject: Subject, collection_id: str) -> bool:
+        """Tell whether the tenant has a collection of this id."""
+        async with self._database.reading(subject.tenant_id) as session:
+            return await repository.exists(session, subject, collection_id)
+
     async def list(self, subject: Subject, page: PageRequest) -> Page[Collection]:
         """Return one page of collections by name.
 

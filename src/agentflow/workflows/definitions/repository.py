@@ -58,6 +58,12 @@ SORTABLE = tuple(_SORTS)
 """What workflows can be sorted by."""
 
 
+async def exists(session: AsyncSession, subject: Subject, workflow_id: str) -> bool:
+    """Tell whether the tenant has a workflow of this id."""
+    query = scoped(WorkflowRow, subject.tenant_id).with_only_columns(WorkflowRow.id)
+    return (await session.execute(query.where(WorkflowRow.id == workflow_id, WorkflowRow.deleted_at.is_(None)))).first() is not None
+
+
 async def find(session: AsyncSession, subject: Subject, ref: str, *, deleted: bool = False) -> WorkflowRow:
     """Return a workflow by id or name.
 

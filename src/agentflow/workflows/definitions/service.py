@@ -112,6 +112,11 @@ class WorkflowService:
             row = await repository.find(session, subject, ref)
             return _wire(row, (await repository.find_version(session, subject, row.id, row.version)).spec)
 
+    async def exists(self, subject: Subject, workflow_id: str) -> bool:
+        """Tell whether the tenant has a workflow of this id."""
+        async with self._database.reading(subject.tenant_id) as session:
+            return await repository.exists(session, subject, workflow_id)
+
     async def list(self, subject: Subject, which: WorkflowFilter, page: PageRequest) -> Page[Workflow]:
         """Return one page of workflows, newest first unless sorted otherwise.
 

@@ -1,0 +1,207 @@
+"""The services of identity, joined."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agentflow.config.settings import Settings
+from agentflow.identity import owner
+from agentflow.identity.access import AccessReader
+from agentflow.identity.accounts.post import Post
+from agentflow.identity.accounts.registration import Policy, Registration
+from agentflow.identity.accounts.second_factor import Sealer, SecondFactor
+from agentflow.identity.accounts.service import Accounts
+from agentflow.identity.accounts.sign_in import SignIn
+from agentflow.identity.accounts.switching import Switching
+from agentflow.identity.api_keys.service import ApiKeys, Rotation
+from agentflow.identity.attempts import Attempts
+from agentflow.identity.credentials import Credentials
+from agentflow.identity.housekeeping import Housekeeping
+from agentflow.identity.models import UserRow
+from agentflow.identity.passwords import Passwords
+from agentflow.identity.roles.service import RoleService
+from agentflow.identity.sessions.base import SessionStore
+from agentflow.identity.sessions.database import DatabaseSessions
+from agentflow.identity.sessions.service import Sessions
+from agentflow.identity.subject import ResourceKind
+from agentflow.identity.tenants.grants import Finder, GrantService
+from agentflow.identity.tenants.invitations import Invitations
+from agentflow.identity.tenants.service import TenantService
+from agentflow.identity.tenants.teams import Teams
+from agentflow.identity.tokens.access import AccessTokens
+from agentflow.identity.tokens.one_time import OneTimeTokens
+from agentflow.identity.tokens.signing import SigningKeys
+from agentflow.identity.users.service import UserService
+from agentflow.infra.db import migrate
+from agentflow.infra.db.engine import Database
+from agentflow.infra.mailer.base import Mailer
+from agentflow.infra.mailer.console import ConsoleMailer
+from agentflow.infra.mailer.smtp import SmtpMailer
+from agentflow.kit.clock import Clock
+
+REDIS_TIMEOUT_S = 0.5
+"""Redis that does not answer by then is passed over: the database has every session."""
+
+
+class Unsealed:
+    """Keeps secrets as they are."""
+
+    async def seal(self, user: UserRow, secret: str) -> str:
+        """Return a secret as it is stored."""
+        return secret
+
+    async def unseal(self, user: UserRow, stored: str) -> str:
+        """Return a stored secret."""
+        return stored
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What transports use of identity.
+
+    Attributes:
+        credentials: recognises callers.
+        access: what users may do.
+        one_time_tokens: secrets that work once.
+        signing_keys: sign access tokens.
+        sessions: signed-in devices.
+        api_keys: keys for programs.
+        roles: what members may do.
+        tenants: organisations and members.
+        invitations: into organisations.
+        teams: members under a name.
+        grants: on single things.
+        users: administered accounts.
+        accounts: one's own account.
+        registration: makes accounts.
+        sign_in: finds out who somebody is.
+        switching: from one organisation to another.
+        post: mails under way.
+        housekeeping: deletes what is over.
+    """
+
+    credentials: Credentials
+    access: AccessReader
+    one_time_tokens: OneTimeTokens
+    signing_keys: SigningKeys
+    sessions: Sessions
+    api_keys: ApiKeys
+    roles: RoleService
+    tenants: TenantService
+    invitations: Invitations
+    teams: Teams
+    grants: GrantService
+    users: UserService
+    accounts: Accounts
+    registration: Registration
+    sign_in: SignIn
+    switching: Switching
+    post: Post
+    housekeeping: Housekeeping
+
+
+@asynccontextmanager
+async def open_identity(
+    settings: Settings, database: Database, clock: Clock, sealer: Sealer, finders: Mapping[ResourceKind, Finder]
+) -> AsyncIterator[Identity]:
+    """Give the services of identity, and close what they hold.
+
+    Args:
+        settings: of this process.
+        database: migrated.
+        clock: the time.
+        sealer: keeps secrets of the second factor unreadable.
+        finders: tell whether there is a thing that somebody grants; filled by the time the first request comes.
+
+    Raises:
+        RedisNotUsable: ``redis_url`` is set, but the extra ``cluster`` is not installed, or the URL cannot be read.
+        SmtpNotUsable: ``smtp_url`` cannot be read.
+    """
+    async with AsyncExitStack() as stack:
+        store = await _session_store(stack, settings, database)
+        identity = _join(settings, database, clock, store, sealer, finders)
+        stack.push_async_callback(identity.sessions.close)
+        stack.push_async_callback(identity.api_keys.close)
+        stack.push_async_callback(identity.post.close)
+        stack.push_async_callback(identity.housekeeping.stop)
+        yield identity
+
+
+def _join(
+    settings: Settings, database: Database, clock: Clock, store: SessionStore, sealer: Sealer, finders: Mapping[ResourceKind, Finder]
+) -> Identity:
+    access = AccessReader(database, clock)
+    passwords = Passwords(settings.password_min_length)
+    attempts = Attempts(database, clock, settings.login_attempts)
+    one_time = OneTimeTokens(database, clock)
+    signing = SigningKeys(database, clock, settings.signing_key_s, settings.access_token_s)
+    tokens = AccessTokens(signing, clock, settings.access_token_s)
+    sessions = Sessions(store, tokens, clock, timedelta(days=settings.session_days), timedelta(days=settings.session_idle_days))
+    keys = ApiKeys(database, clock, access, Rotation(settings.api_key_rotation_days, timedelta(days=settings.api_key_grace_days)))
+    post = Post(_mailer(settings), settings.public_url)
+    invitations = Invitations(database, clock, access, post, timedelta(days=settings.invitation_days))
+    factor = SecondFactor(database, clock, sealer)
+    sign_in = SignIn(database, passwords, factor, attempts)
+    is_open = settings.registration == "open"
+    registration = Registration(
+        database, clock, passwords, invitations, attempts, access, Policy(is_open=is_open, takes_guests=settings.guest_access)
+    )
+    reset = timedelta(seconds=settings.reset_link_s)
+    return Identity(
+        credentials=Credentials(access, keys, sessions, tokens, clock),
+        access=access,
+        one_time_tokens=one_time,
+        signing_keys=signing,
+        sessions=sessions,
+        api_keys=keys,
+        roles=RoleService(database, clock, access),
+        tenants=TenantService(database, clock, access, anybody_creates=is_open),
+        invitations=invitations,
+        teams=Teams(database, clock, access),
+        grants=GrantService(database, clock, access, finders),
+        users=UserService(database, clock, access, passwords, sessions),
+        accounts=Accounts(database, clock, passwords, sign_in, factor, sessions, one_time, attempts, post, reset),
+        registration=registration,
+        sign_in=sign_in,
+        switching=Switching(access, sessions, tokens),
+        post=post,
+        housekeeping=Housekeeping(
+            sessions, one_time, attempts, registration, timedelta(days=settings.guest_days), settings.identity_cleanup_s
+        ),
+    )
+
+
+async def _session_store(stack: AsyncExitStack, settings: Settings, database: Database) -> SessionStore:
+    in_database = DatabaseSessions(database)
+    if settings.redis_url is None:
+        return in_database
+    from agentflow.infra.redis import open_redis
+
+    redis = await stack.enter_async_context(open_redis(settings.redis_url, timeout_s=REDIS_TIMEOUT_S))
+    from agentflow.identity.sessions.redis import RedisSessions
+
+    return RedisSessions(redis, in_database)
+
+
+def _mailer(settings: Settings) -> Mailer:
+    if settings.smtp_url is None:
+        return ConsoleMailer()
+    return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
+
+
+async def check_address(settings: Settings) -> None:
+    """Refuse to listen beyond loopback before the owner has a password.
+
+    Raises:
+        RemoteBindRefused: so it is.
+    """
+    if settings.host in owner.LOOPBACK:
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database, pool_size=1)
+    try:
+        is_protected = await migrate.current(database) == migrate.HEAD and await owner.has_password(database)
+    finally:
+        await database.close()
+    owner.check_bind(settings.host, is_protected=is_protected)

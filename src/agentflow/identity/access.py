@@ -1,0 +1,147 @@
+"""What a user may do in an organisation now: roles, teams and grants, read from the database and remembered for seconds."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from agentflow.errors import Unauthenticated
+from agentflow.identity.builtin_roles import INSTALLATION, PERMISSIONS
+from agentflow.identity.models import GrantRow, MembershipRow, RoleRow, TeamMemberRow, TeamRow, TenantRow, UserRow
+from agentflow.identity.permissions import Permission
+from agentflow.identity.subject import Credential, Grants, Resource, ResourceKind, Subject
+from agentflow.infra.db.engine import Database
+from agentflow.kit.clock import Clock
+from agentflow.kit.memo import Memo
+
+CACHE_S = 2.5
+"""Seconds that rights are remembered; with those that a credential is (as long again) a change holds everywhere within five."""
+CACHED = 10_000
+_BY_NAME = {permission.value: permission for permission in Permission}
+
+_MEMBER = (
+    select(UserRow.username, UserRow.kind, MembershipRow.roles, TenantRow.is_operator)
+    .join_from(MembershipRow, UserRow, UserRow.id == MembershipRow.user_id)
+    .join(TenantRow, TenantRow.id == MembershipRow.tenant_id)
+    .where(
+        MembershipRow.user_id == bindparam("user_id"),
+        MembershipRow.tenant_id == bindparam("tenant_id"),
+        UserRow.disabled_at.is_(None),
+        TenantRow.deleted_at.is_(None),
+    )
+)
+_TEAMS = (
+    select(TeamRow.id, TeamRow.name)
+    .join_from(TeamMemberRow, TeamRow, TeamRow.id == TeamMemberRow.team_id)
+    .where(TeamMemberRow.user_id == bindparam("user_id"), TeamRow.tenant_id == bindparam("tenant_id"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a user may do in one tenant.
+
+    Attributes:
+        username: the user's name.
+        user_kind: person, guest or service.
+        roles: names of the user's roles.
+        teams: names of the user's teams.
+        permissions: on everything of the tenant.
+        grants: on single things besides.
+    """
+
+    username: str
+    user_kind: str
+    roles: frozenset[str]
+    teams: frozenset[str]
+    permissions: frozenset[Permission]
+    grants: Grants
+
+    def subject(self, tenant_id: str, user_id: str, credential: Credential, scopes: Set[Permission] | None = None) -> Subject:
+        """Return the user as a caller; ``scopes`` are those of the credential, None for all that the user may."""
+        permissions, grants = self.permissions, self.grants
+        if scopes is not None:
+            permissions = permissions & scopes
+            grants = {resource: allowed & scopes for resource, allowed in grants.items()}
+        return Subject(tenant_id, user_id, permissions, self.username, self.roles, self.teams, grants, credential)
+
+
+class AccessReader:
+    """Looks up what users may do.
+
+    Args:
+        database: where memberships are.
+        clock: the time, which ends grants.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: Memo[tuple[str, str], Access] = Memo(clock, CACHE_S, CACHED)
+        self.when_forgotten: list[Callable[[], None]] = []
+        """Called when rights were changed by this process: whoever remembers what follows from them forgets it too."""
+
+    async def get(self, tenant_id: str, user_id: str) -> Access:
+        """Return what a user may do in a tenant now, at most ``CACHE_S`` ago.
+
+        Raises:
+            Unauthenticated: the user is gone or disabled, the tenant is gone, or the one is no member of the other.
+        """
+        return await self._known.get((tenant_id, user_id), lambda: self._look_up(tenant_id, user_id))
+
+    def forget(self) -> None:
+        """Look everything up anew; this process has just changed something."""
+        self._known.clear()
+        for forget in self.when_forgotten:
+            forget()
+
+    async def _look_up(self, tenant_id: str, user_id: str) -> Access:
+        values = {"tenant_id": tenant_id, "user_id": user_id}
+        async with self._database.reading() as session:
+            member = (await session.execute(_MEMBER, values)).one_or_none()
+            if member is None:
+                raise Unauthenticated("The credential is not valid.", hint="Sign in again.")
+            teams = (await session.execute(_TEAMS, values)).all()
+            grants = (await session.execute(self._grants_of(tenant_id, [user_id, *(team.id for team in teams)]))).all()
+            names = {*member.roles, *(grant.role for grant in grants)}
+            custom = await self._custom(session, tenant_id, names - PERMISSIONS.keys())
+        beyond = frozenset[Permission]() if member.is_operator else INSTALLATION
+        permissions = {name: allowed - beyond for name, allowed in {**PERMISSIONS, **custom}.items()}
+        return Access(
+            username=member.username,
+            user_kind=member.kind,
+            roles=frozenset(member.roles),
+            teams=frozenset(team.name for team in teams),
+            permissions=_union(permissions.get(role, frozenset()) for role in member.roles),
+            grants=_grants(grants, permissions, self._clock.now()),
+        )
+
+    def _grants_of(self, tenant_id: str, grantees: list[str]) -> Any:
+        columns = (GrantRow.resource_kind, GrantRow.resource_id, GrantRow.role, GrantRow.expires_at)
+        return select(*columns).where(GrantRow.tenant_id == tenant_id, GrantRow.grantee_id.in_(grantees))
+
+    async def _custom(self, session: Any, tenant_id: str, names: Set[str]) -> dict[str, frozenset[Permission]]:
+        if not names:
+            return {}
+        query = select(RoleRow.name, RoleRow.permissions).where(RoleRow.tenant_id == tenant_id, RoleRow.name.in_(sorted(names)))
+        return {row.name: known(row.permissions) for row in await session.execute(query)}
+
+
+def known(names: Iterable[str]) -> frozenset[Permission]:
+    """Return those of the stored names that are permissions of this version."""
+    return frozenset(_BY_NAME[name] for name in names if name in _BY_NAME)
+
+
+def _union(sets: Iterable[Set[Permission]]) -> frozenset[Permission]:
+    return frozenset[Permission]().union(*sets)
+
+
+def _grants(rows: Iterable[Any], permissions: Mapping[str, Set[Permission]], now: datetime) -> Grants:
+    found: dict[Resource, frozenset[Permission]] = {}
+    for row in rows:
+        if row.expires_at is None or row.expires_at > now:
+            resource = Resource(ResourceKind(row.resource_kind), row.resource_id)
+            found[resource] = found.get(resource, frozenset()) | permissions.get(row.role, frozenset())
+    return found

@@ -1,0 +1,1 @@
+"""Accounts: coming in, proving who one is, and keeping it that way."""

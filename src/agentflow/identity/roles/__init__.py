@@ -1,0 +1,1 @@
+"""Roles: those built in, and those of an organisation."""

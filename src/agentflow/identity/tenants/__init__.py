@@ -1,0 +1,1 @@
+"""Organisations: members, invitations, teams, grants."""

@@ -1,0 +1,1 @@
+"""The accounts that an organisation administers, and its service accounts."""
