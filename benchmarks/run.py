@@ -6,7 +6,19 @@ import time
 
 from benchmarks.report import Figure, show
 
-NAMES = ("startup", "validation", "single_run", "chain_http", "waiting_nodes", "reads_under_load", "storage", "sse", "limits", "overload")
+NAMES = (
+    "startup",
+    "validation",
+    "single_run",
+    "chain_http",
+    "waiting_nodes",
+    "reads_under_load",
+    "storage",
+    "sse",
+    "group_commit",
+    "limits",
+    "overload",
+)
 
 
 def main(names: list[str]) -> int:

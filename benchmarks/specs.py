@@ -10,6 +10,19 @@ def chain(length: int, effect: str = "pure") -> dict[str, Any]:
     return _spec("chain", [{"id": f"n{n}", **node} for n in range(length)])
 
 
+def branching(forks: int) -> dict[str, Any]:
+    """Return forks into two branches and joins, one behind the other: more than a chain, so the engine's graph makes every step."""
+    node = {"type": "transform", "config": {"value": {"n": 1}}}
+    nodes: list[dict[str, Any]] = []
+    edges: list[dict[str, Any]] = []
+    for n in range(forks):
+        nodes += [{"id": f"{name}{n}", **node} for name in ("fork", "left", "right", "join")]
+        edges += [{"from": f"fork{n}", "to": [f"left{n}", f"right{n}"]}]
+        edges += [{"from": f"left{n}", "to": f"join{n}"}, {"from": f"right{n}", "to": f"join{n}"}]
+        edges += [{"from": f"join{n}", "to": f"fork{n + 1}"}] if n + 1 < forks else []
+    return {"spec_version": "1", "name": "branching", "start_node": "fork0", "nodes": nodes, "edges": edges}
+
+
 def waiting(length: int, seconds: float) -> dict[str, Any]:
     """Return a chain of nodes that each wait."""
     return _spec("waiting", [{"id": f"n{n}", "type": "delay", "config": {"seconds": seconds}} for n in range(length)])

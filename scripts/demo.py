@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 COLLECTION = "docs"
 # Short passages: the local model is small and loses its way in long ones.
 CHUNK_SIZE = 400
-QUESTION = "What happens to a run when the process that drives it dies?"
+QUESTION = "What happens when the process that drives a run dies?"
 
 
 def documents() -> dict[str, str]:

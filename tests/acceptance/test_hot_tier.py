@@ -57,7 +57,8 @@ async def test_the_loss_of_redis_or_of_the_server_or_of_both_loses_nothing(
     workflows = [await client.store(chain(sink)), await client.store(branches(sink))]
     for kill in range(KILLS):
         starting = [asyncio.create_task(client.start(workflows[n % 2], f"{kill}-{n}")) for n in range(IN_FLIGHT)]
-        await asyncio.sleep(chance.uniform(0.1, 0.7))
+        await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(chance.uniform(0.0, 0.6))
         flush, redis_dies, server_dies = [(True, False, True), (False, True, False), (False, True, True), (False, False, True)][kill % 4]
         if flush:
             await _flush(redis_process)

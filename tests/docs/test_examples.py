@@ -61,11 +61,11 @@ def test_cited_answer_without_passages_apologises(server):
 
 
 def test_cited_answer_answers_from_its_passages(server):
-    """The answer comes with the passages it was made from."""
+    """The answer comes with the passages it was made from, and says nothing that is not in them."""
     texts = ["A lease is the time for which a worker owns a run.", "Kittens like to play with yarn."]
     run(server, "index-and-search.json", collection="leases", texts=texts, question="lease")
     result = run(server, "cited-answer.json", question="What is a lease?", collection="leases")
-    assert result["outputs"]["answer"].strip()
+    assert result["outputs"]["answer"] in " ".join(texts)
     assert result["outputs"]["citations"][0]["text"] == texts[0]
     assert result["usage"]["output_tokens"] > 0
 

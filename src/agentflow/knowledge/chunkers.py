@@ -10,7 +10,9 @@ from agentflow.knowledge.documents import Page, ParsedDocument, Section
 DEFAULT_CHUNK_SIZE = 800
 """Characters; about 200 tokens of English, so that a chunk with its heading fits what MiniLM reads."""
 DEFAULT_CHUNK_OVERLAP = 100
-_BREAKS = ("\n\n", "\n", ". ", " ")
+_BREAKS = (re.compile(r"\n\n"), re.compile(r"[.!?][\"')\]`*_]*\s"), re.compile(r"\n"), re.compile(r" "))
+"""Where a chunk may end, the best first: after a paragraph, a sentence, a line, a word."""
+_PARAGRAPH, _SENTENCE = _BREAKS[:2]
 _SPACE = re.compile(r"\s")
 
 
@@ -53,7 +55,7 @@ def _windows(text: str, section: Section, size: int, overlap: int) -> Iterator[t
         if end >= section.end:
             return
         # At least a quarter further each time: an overlap near the size of a chunk must not make thousands of chunks.
-        start = _skip_space(text, max(_word_start(text, end - overlap, end), start + size // 4), section.end)
+        start = _skip_space(text, max(_shared(text, end - overlap, end), start + size // 4), section.end)
 
 
 def _cut(text: str, start: int, limit: int, size: int) -> int:
@@ -62,14 +64,21 @@ def _cut(text: str, start: int, limit: int, size: int) -> int:
     if end >= limit:
         return limit
     for mark in _BREAKS:
-        found = text.rfind(mark, start + size // 2, end)
-        if found >= 0:
-            return found + len(mark)
+        found = list(mark.finditer(text, start + size // 2, end))
+        if found:
+            return found[-1].end()
     return end
 
 
-def _word_start(text: str, position: int, end: int) -> int:
-    """Return the first start of a word at or after ``position``; ``end`` when there is none before it."""
+def _shared(text: str, position: int, end: int) -> int:
+    """Return where a chunk begins that follows one up to ``end`` and may share what is behind ``position``.
+
+    That is the first start of a sentence; where none is near, the first start of a word.
+    """
+    for mark in (_PARAGRAPH, _SENTENCE):
+        found = mark.search(text, position, end)
+        if found:
+            return found.end()
     if position >= end or text[position - 1].isspace():
         return position
     found = _SPACE.search(text, position, end)
