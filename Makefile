@@ -1,7 +1,7 @@
 # AgentFlow: every task of a developer, the same at the desk and in CI. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format docs bench fuzz crash chaos clean
+.PHONY: help setup demo serve test check format docs bench fuzz chaos clean
 
 BIN := .venv/bin
 # The stamp says that .venv holds exactly what uv.lock names; make repeats the set-up when one of these changed.
@@ -48,11 +48,8 @@ bench: $(READY)  ## Measure against the targets and the peers
 fuzz: $(READY)  ## 3,000 generated requests against the OpenAPI document
 	@AGENTFLOW_FUZZ_CASES=3000 $(BIN)/pytest tests/interfaces/rest/test_schemathesis.py $(ARGS)
 
-crash: $(READY)  ## kill -9 the server 500 times on each database with 50 runs in flight
-	@AGENTFLOW_CRASH_KILLS=500 AGENTFLOW_CRASH_IN_FLIGHT=50 $(BIN)/python -m scripts.services -- $(BIN)/pytest -s tests/acceptance/test_crash.py $(ARGS)
-
-chaos: $(READY)  ## Kill the program at every write of a corpus of workflows, 20,000 times and more
-	@$(BIN)/python -m scripts.chaos crash --seeds 5 --twice 0.5 --keep $(ARGS)
+chaos: $(READY)  ## Every fault at full size, for hours; one of them: make chaos ARGS="enumerate" (kills, restarts, broker, queued)
+	@$(BIN)/python -m scripts.services -- $(BIN)/python -m scripts.chaos $(ARGS)
 
 clean:  ## Remove what the tasks made, the demo's data too
 	@rm -rf .venv .tools .agentflow .services .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

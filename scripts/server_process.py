@@ -27,13 +27,19 @@ class ServerProcess:
     def __init__(self, data_dir: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self.port = _quiet_port()
-        self._settings = dict(settings or {}) | ({"DATABASE_URL": database_url} if database_url else {})
+        self.settings = dict(settings or {}) | ({"database_url": database_url} if database_url else {})
+        """Settings of its next start."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Return the base URL."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database_url(self) -> str:
+        """Return the URL of its database."""
+        return self.settings.get("database_url") or f"sqlite:///{self.data_dir / 'agentflow.db'}"
 
     @property
     def key(self) -> str:
@@ -59,7 +65,7 @@ class ServerProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTFLOW_")}
         # A server that is started a thousand times shall compile its code once.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        environment |= {f"AGENTFLOW_{name.upper()}": value for name, value in self._settings.items()}
+        environment |= {f"AGENTFLOW_{name.upper()}": value for name, value in self.settings.items()}
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             printed = output.tell()
@@ -90,6 +96,12 @@ class ServerProcess:
     def lives(self) -> bool:
         """Whether the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the running process."""
+        assert self._process is not None  # noqa: S101 - a process that was never started has none
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -125,6 +137,12 @@ class ServerProcess:
         assert self._process is not None  # noqa: S101 - as above
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def peak_mb(self) -> float:
+        """Return the most resident memory that the process ever had, in MB."""
+        assert self._process is not None  # noqa: S101 - as above
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 class WorkerProcess(ServerProcess):

@@ -1,7 +1,7 @@
 """A client that does not believe the server: it repeats what got no answer, with the same key, and keeps what it was promised."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -28,11 +28,12 @@ class Client:
         assert created.status_code == 201, created.text
         return str(created.json()["id"])
 
-    async def start(self, workflow: str, key: str) -> None:
+    async def start(self, workflow: str, key: str, inputs: Mapping[str, Any] | None = None) -> None:
         """Start a run, again and again until the server accepts it; the same key must always name the same run."""
+        body = {} if inputs is None else {"inputs": inputs}
         while True:
             try:
-                answer = await self.http.post(f"/workflows/{workflow}/execute", json={}, headers={"Idempotency-Key": key})
+                answer = await self.http.post(f"/workflows/{workflow}/execute", json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue

@@ -1,7 +1,7 @@
 """A cluster of real processes on one PostgreSQL database and one broker, with a client of its API."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -25,17 +25,39 @@ class Cluster:
 
     Args:
         folder: for their data folders.
-        url: the database.
-        broker: the broker's URL.
+        url: the database; empty for SQLite in the server's data folder.
+        broker: the broker's URL; empty for a server that drives its runs itself.
         settings: further settings of all processes.
     """
 
-    def __init__(self, folder: Path, url: str, broker: str, settings: dict[str, str]) -> None:
+    def __init__(self, folder: Path, url: str, broker: str, settings: Mapping[str, str]) -> None:
         self.url = url
         self._folder = folder
-        self._settings = {**QUICK, "broker_url": broker, **settings}
-        self.api = ServerProcess(folder / "api", url, self._settings)
+        self._settings = {**settings, **({"broker_url": broker} if broker else {})}
+        self.api = ServerProcess(folder / "api", url or None, self._settings)
         self.workers: list[WorkerProcess] = []
+
+    @property
+    def database(self) -> str:
+        """Return the URL of the database, also of one in the data folder."""
+        return self.api.database_url
+
+    @property
+    def processes(self) -> list[ServerProcess]:
+        """Return every process."""
+        return [self.api, *self.workers]
+
+    def change(self, settings: Mapping[str, str]) -> None:
+        """Let processes have other settings from their next start on."""
+        self._settings = {**self._settings, **settings}
+        for process in self.processes:
+            process.settings |= settings
+
+    def start(self, workers: int) -> None:
+        """Start the server and some workers."""
+        self.api.start()
+        for _ in range(workers):
+            self.add_worker()
 
     def add_worker(self) -> WorkerProcess:
         """Start one more worker."""
@@ -54,11 +76,9 @@ class Cluster:
 def cluster(folder: Path, broker: str, workers: int = 1, **settings: str) -> Iterator[Cluster]:
     """Start a cluster."""
     with ExitStack() as stack:
-        made = Cluster(folder, stack.enter_context(new_postgres()), broker, settings)
+        made = Cluster(folder, stack.enter_context(new_postgres()), broker, {**QUICK, **settings})
         stack.callback(made.close)
-        made.api.start()
-        for _ in range(workers):
-            made.add_worker()
+        made.start(workers)
         yield made
 
 

@@ -16,8 +16,8 @@ from scripts.server_process import ServerProcess
 from tests.acceptance.client import Client
 from tests.acceptance.cluster import BROKERS, NOBODY, QUICK, Cluster, client_of, cluster
 from tests.acceptance.sink import Sink
-from tests.acceptance.test_crash import branches, chain
 from tests.acceptance.test_lifecycle import waiting
+from tests.acceptance.workflows import branches, chain
 
 TAKE_OVER_S = 15.0
 

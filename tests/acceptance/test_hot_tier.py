@@ -15,9 +15,10 @@ import pytest
 
 from agentflow.infra.redis import open_redis
 from scripts.server_process import ServerProcess
+from tests.acceptance.campaigns.audit import Death, audit, recoveries
 from tests.acceptance.client import TERMINAL, Client
-from tests.acceptance.sink import Hit, Sink
-from tests.acceptance.test_crash import _audit_run, branches, chain
+from tests.acceptance.sink import Sink
+from tests.acceptance.workflows import branches, chain
 from tests.databases import new_postgres
 from tests.support.redis_server import RedisProcess, redis_process
 
@@ -53,7 +54,7 @@ async def test_the_loss_of_redis_or_of_the_server_or_of_both_loses_nothing(
 ) -> None:
     """Flushed, killed, killed together with the server, or only the server killed: all runs end, and finished nodes stay finished."""
     print(f"AGENTFLOW_CRASH_SEED={SEED} AGENTFLOW_CRASH_KILLS={KILLS}")  # noqa: T201 - repeats a failure
-    chance, deaths = random.Random(SEED), dict[float, float]()
+    chance, deaths = random.Random(SEED), list[Death]()
     workflows = [await client.store(chain(sink)), await client.store(branches(sink))]
     for kill in range(KILLS):
         starting = [asyncio.create_task(client.start(workflows[n % 2], f"{kill}-{n}")) for n in range(IN_FLIGHT)]
@@ -69,17 +70,14 @@ async def test_the_loss_of_redis_or_of_the_server_or_of_both_loses_nothing(
             await asyncio.to_thread(server.kill)
             # Without Redis a server works, but says that it is not ready.
             await asyncio.to_thread(server.start, asks="/health/live" if redis_dies else "/health/ready")
-            deaths[dead] = time.time()
+            deaths.append(Death(dead, time.time()))
         await asyncio.gather(*starting)
         await _ended(client)
         if redis_dies:
             redis_process.start()
-    hits: dict[str, list[Hit]] = {}
-    for hit in sink.hits:
-        hits.setdefault(hit.run_id, []).append(hit)
     assert len(client.promised) == KILLS * IN_FLIGHT
-    resumed = [await _audit_run(client, run_id, hits[run_id], deaths) for run_id in client.promised.values()]
-    assert any(resumed)
+    found = await audit(server.database_url, client.promised, sink.hits)
+    assert any(recoveries(course, deaths, alone=True) for course in found.values())
 
 
 async def _ended(client: Client) -> None:

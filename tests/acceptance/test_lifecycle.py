@@ -6,7 +6,7 @@ import time
 from scripts.server_process import ServerProcess
 from tests.acceptance.client import Client
 from tests.acceptance.sink import Sink
-from tests.acceptance.test_crash import chain
+from tests.acceptance.workflows import chain
 
 
 def waiting(seconds: float) -> dict[str, object]:

@@ -10,8 +10,8 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.cluster import BROKERS, Cluster, client_of, cluster
 from tests.acceptance.sink import Sink
-from tests.acceptance.test_crash import chain
 from tests.acceptance.test_lifecycle import waiting
+from tests.acceptance.workflows import chain
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

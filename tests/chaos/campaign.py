@@ -101,9 +101,9 @@ class Campaign:
         self._share, self._twice = share, twice
         self.tally = Tally()
 
-    def record(self, case: Case, seed: int) -> Recording:
-        """Run a case without a death and count its points."""
-        calm = self._simulator.run(case, self._simulator.empty, str(Coordinates(case.name, seed)), record=True)
+    def record(self, case: Case, seed: int, *, images: bool = True) -> Recording:
+        """Run a case without a death and count its points; without ``images`` nobody can die there."""
+        calm = self._simulator.run(case, self._simulator.empty, str(Coordinates(case.name, seed)), record=True, images=images)
         if calm.problem is not None:
             raise AssertionError(f"{case.name}@{seed} does not even work without a crash: {calm.problem}")
         self.tally.traces[f"{case.name}@{seed}"] = calm.trace
@@ -135,7 +135,7 @@ class Campaign:
             do: what is done.
             cancels: whether runs may end cancelled because of it.
         """
-        calm = self.record(case, seed)
+        calm = self.record(case, seed, images=False)
         start = str(Coordinates(case.name, seed))
         for point in calm.points:
             at = f"{name} at {Coordinates(case.name, seed).then(point.number)}"

@@ -192,8 +192,8 @@ def _flows(kind: str) -> dict[str, dict[str, Any]]:
         "retry": spec_of([e("a", 1, fail_times=2, policy=retry), e("b", "{{ nodes.a }}")], ["a>b"]),
         "when": spec_of([e("a", 1), e("b", 2, policy={"when": "nodes.a > 1"}), e("c", {"b": "{{ nodes.b }}"})], ["a>b", "b>c"]),
         "cache": spec_of([e("a", 1, policy={"cache": {"ttl_s": 3600}}), e("b", "{{ nodes.a }}")], ["a>b"]),
-        "delay": spec_of([e("a", 1), {"id": "wait", "type": "delay", "config": {"seconds": 8}}, e("b", 2)], ["a>wait", "wait>b"]),
-        "long_delay": spec_of([e("a", 1), {"id": "wait", "type": "delay", "config": {"seconds": 200}}, e("b", 2)], ["a>wait", "wait>b"]),
+        "delay": spec_of([e("a", 1), {"id": "wait", "type": "delay", "config": {"seconds": 4}}, e("b", 2)], ["a>wait", "wait>b"]),
+        "long_delay": spec_of([e("a", 1), {"id": "wait", "type": "delay", "config": {"seconds": 40}}, e("b", 2)], ["a>wait", "wait>b"]),
         "human": spec_of([e("a", 1), {"id": "ask", "type": "ask", "config": {}}, e("z", "{{ nodes.ask.decision }}")], ["a>ask", "ask>z"]),
         "human_branch": spec_of(
             [

@@ -20,7 +20,7 @@ from tests.chaos.corpus import Case
 from tests.chaos.effects import Effect
 from tests.chaos.loop import SimulatedLoop
 from tests.chaos.sqlite import Watcher, open_store, opened_here
-from tests.chaos.store import Camera, Image, StoredRun
+from tests.chaos.store import NOTHING, Camera, Image, StoredRun
 from tests.chaos.world import BEGIN, Client, Ledger, Process, Program
 
 LONGEST_S = 900.0
@@ -129,7 +129,7 @@ class Simulator:
         self._loop.close()
         asyncio.set_event_loop(None)
 
-    def run(self, case: Case, start: Start, seed: str, *, record: bool, act: Act | None = None) -> Recording:
+    def run(self, case: Case, start: Start, seed: str, *, record: bool, images: bool = True, act: Act | None = None) -> Recording:
         """Run a case from ``start`` until all its runs have ended and the process has stopped.
 
         Args:
@@ -137,6 +137,7 @@ class Simulator:
             start: what was there before.
             seed: decides the interleaving.
             record: whether to note the points at which the process could die.
+            images: whether to keep what would be left of it there.
             act: what is done at one of these points.
         """
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -147,9 +148,10 @@ class Simulator:
         watcher, book, ledger, points = Watcher(), self._program.book, start.ledger.copy(), list[Point]()
         book.effects = list(start.effects)
         problem = None
+        camera = Camera(self._folder) if images else None
         with opened_here(watcher), patch.object(time, "monotonic", self._loop.time):
             try:
-                self._loop.run_until_complete(self._live(case, start, watcher, ledger, points if record else None, act))
+                self._loop.run_until_complete(self._live(case, start, watcher, ledger, points if record else None, act, camera))
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is what the simulation came to
                 problem = _named(error)
             finally:
@@ -175,14 +177,24 @@ class Simulator:
             watcher.close_all()
         return program
 
-    async def _live(self, case: Case, start: Start, watcher: Watcher, ledger: Ledger, points: list[Point] | None, act: Act | None) -> None:
+    async def _live(
+        self,
+        case: Case,
+        start: Start,
+        watcher: Watcher,
+        ledger: Ledger,
+        points: list[Point] | None,
+        act: Act | None,
+        camera: Camera | None,
+    ) -> None:
         process = Process(self._program, case, start.begin)
-        camera, book, numbers, acts = Camera(self._folder), self._program.book, count(), list[asyncio.Task[None]]()
+        book, numbers, acts = self._program.book, count(), list[asyncio.Task[None]]()
 
         def note(kind: str, through: bool) -> None:
             number = next(numbers)
             if points is not None:
-                points.append(Point(number, kind, through, camera.take(), tuple(book.effects), ledger.copy(), process.clock.now()))
+                image = NOTHING if camera is None else camera.take()
+                points.append(Point(number, kind, through, image, tuple(book.effects), ledger.copy(), process.clock.now()))
             if act is not None and act.point == number:
                 acts.append(self._loop.create_task(act.do(process, ledger)))
 

@@ -1,8 +1,9 @@
 """docs/discussions/crash-report.md: where the program can die, and what came of the last campaign. And one course, in words."""
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from agentflow.spec.effects import EffectClass
 from tests.chaos import campaign
@@ -18,11 +19,15 @@ a new process is started on exactly what the dead one left on disk, and everythi
 their class promises, logs without a gap, no finished node run again, no run left behind. Questions about unknown outcomes must be asked
 exactly where the outcome is unknown; the simulated person looks into the outside world and answers.
 
-This page is written by `python -m scripts.chaos report`; a test holds it to be current. `python -m scripts.chaos crash` kills, and prints
+This page is written by `python -m scripts.chaos report`; a test holds it to be current. `make chaos ARGS=enumerate` kills, and prints
 the coordinates of every broken promise; `python -m scripts.chaos replay fan/once@0:17` makes one death happen again.
 """
 _RESULT = "\n## The last campaign\n"
 _NOT_RUN = "Not run yet."
+_DIGEST = "digest of all courses"
+
+Facts = Mapping[str, str]
+"""What the page says of one effect class: numbers by what they count, and the digest of its courses."""
 
 
 def enumeration() -> str:
@@ -31,36 +36,41 @@ def enumeration() -> str:
         made = Campaign(simulator)
         for case in corpus():
             made.record(case, 0)
-    return "\n".join([_HEAD, *_by_case(made.tally), "", *_by_kind(made.tally), "", _digest(made.tally), ""])
-
-
-def _by_case(tally: Tally) -> Iterator[str]:
-    counts: Counter[str] = Counter()
-    for (case, _), count in tally.points.items():
-        counts[case] += count
+    columns = {kind: facts(made.tally, kind) for kind in EffectClass}
     flows = dict.fromkeys(case.name.partition("/")[0] for case in corpus())
-    yield "## Crash points by workflow and effect class\n"
-    yield f"| workflow | {' | '.join(EffectClass)} |"
-    yield "|---|" + "---:|" * len(EffectClass)
-    for flow in flows:
-        yield f"| {flow} | {' | '.join(str(counts[f'{flow}/{kind}']) for kind in EffectClass)} |"
-    yield f"\n{counts.total()} points in {len(corpus())} cases."
+    writes = sorted({name.replace("+", ", ") for _, name in made.tally.points})
+    total = f"{made.tally.points.total()} points in {len(corpus())} cases."
+    by_flow = _table("Crash points by workflow and effect class", "workflow", flows, columns)
+    by_write = _table("Crash points by what was being written", "written together", writes, columns)
+    digests = _table("Courses", "", [_DIGEST], columns)
+    return "\n".join([_HEAD, *by_flow, "", total, "", *by_write, "", *digests, ""])
 
 
-def _by_kind(tally: Tally) -> Iterator[str]:
+def facts(tally: Tally, kind: EffectClass) -> Facts:
+    """Return what the recordings of one effect class came to, seed 0."""
     counts: Counter[str] = Counter()
-    for (_, kind), count in tally.points.items():
-        counts[kind] += count
-    yield "## Crash points by what was being written\n"
-    yield "| written together | points |"
-    yield "|---|---:|"
-    for kind, count in sorted(counts.items()):
-        yield f"| {kind.replace('+', ', ')} | {count} |"
+    for (case, written), count in tally.points.items():
+        flow, _, of = case.partition("/")
+        if of == kind:
+            counts[flow] += count
+            counts[written.replace("+", ", ")] += count
+    courses = "\n".join(f"{name} {trace}" for name, trace in sorted(tally.traces.items()) if name.endswith(f"/{kind}@0"))
+    return {name: str(count) for name, count in counts.items()} | {_DIGEST: f"`{hashlib.sha256(courses.encode()).hexdigest()[:16]}`"}
 
 
-def _digest(tally: Tally) -> str:
-    courses = "\n".join(f"{name} {trace}" for name, trace in sorted(tally.traces.items()))
-    return f"Digest of all courses: `{hashlib.sha256(courses.encode()).hexdigest()[:16]}`."
+def facts_of(page: str, kind: EffectClass) -> Facts:
+    """Return what a page says of one effect class."""
+    place = list(EffectClass).index(kind) + 1
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if re.match(r"\| \S", line)]
+    return {cells[0]: cells[place] for cells in rows if cells[place] not in {*EffectClass, "0"}}
+
+
+def _table(title: str, first: str, names: "Mapping[str, None] | list[str]", columns: Mapping[EffectClass, Facts]) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield f"| {first} | {' | '.join(columns)} |"
+    yield "|---|" + "---:|" * len(columns)
+    for name in names:
+        yield f"| {name} | {' | '.join(column.get(name, '0') for column in columns.values())} |"
 
 
 def enumeration_of(page: str) -> str:

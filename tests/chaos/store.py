@@ -26,6 +26,10 @@ class Image:
             (folder / name).write_bytes(content)
 
 
+NOTHING = Image({})
+"""The image of a moment at which nobody will die."""
+
+
 class Camera:
     """Takes images of one folder; the database file itself changes seldom, so its copies are shared."""
 

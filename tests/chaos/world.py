@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from agentflow.bootstrap import runtime as assembly
 from agentflow.bootstrap.runtime import Outside, open_runtime
 from agentflow.compiler.build import build_plan
 from agentflow.compiler.formats import CURRENT
@@ -24,6 +25,8 @@ from agentflow.runtime.execution import plans
 from agentflow.runtime.execution.plans import spec_hash
 from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.reader import ENDS
+from agentflow.runtime.records.statements import Statements
+from agentflow.runtime.runs import overload
 from agentflow.runtime.runs.answers import AlreadyAnswered
 from agentflow.runtime.runs.service import RunService
 from agentflow.sources.secrets import EnvironmentSecrets
@@ -70,6 +73,7 @@ class Program:
         for node in effect_nodes(self.book):
             self.registry.add(node)
         self.registry.add(Ask())
+        self.statements = Statements(is_sqlite=True)
         limit = self.settings.max_template_bytes
         self.renderer = Renderer(fuel=self.settings.expression_fuel, max_output_bytes=1_000_000, max_template_bytes=limit)
         self._checked: dict[str, ValidationResult] = {}
@@ -107,6 +111,8 @@ class Process:
         objects = open_objects(settings)
         self._stack.push_async_callback(objects.close)
         self._stack.enter_context(patch.object(plans, "FORMATS", {CURRENT: program.plan}))
+        self._stack.enter_context(patch.object(overload, "TICK_S", 1.0))  # nothing is overloaded here, and each tick takes real time
+        self._stack.enter_context(patch.object(assembly, "Statements", lambda *, is_sqlite: program.statements))
         outside: Any = Outside(
             settings=settings,
             database=program.database,

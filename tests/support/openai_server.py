@@ -12,6 +12,9 @@ TEXT = "".join(WORDS)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 6, "total_tokens": 17}
 
 
+NAMED = "named"
+
+
 @dataclass
 class Request:
     """One request as it came."""
@@ -24,7 +27,7 @@ class Request:
 
 @dataclass
 class OpenAIServer:
-    """The running server; ``mode`` decides how the next answers go."""
+    """The running server; ``mode`` decides how the next answers go; with ``NAMED``, each goes as the model that it asks for is called."""
 
     base_url: str = ""
     mode: str = "ok"
@@ -208,14 +211,15 @@ async def _one(state: OpenAIServer, reader: asyncio.StreamReader, writer: asynci
     data = await reader.readexactly(int(headers.get("content-length", 0)))
     body = json.loads(data) if data else None
     state.requests.append(Request(method, path, headers, body))
-    if path.endswith("/embeddings") and state.mode not in STATUSES:
-        await _whole(writer, 200, {}, embeddings(body, state.mode))
-    elif state.mode in STATUSES:
-        await _whole(writer, *STATUSES[state.mode])
-    elif not body.get("stream") or state.mode == "no_stream":
+    mode = body["model"] if state.mode == NAMED else state.mode
+    if path.endswith("/embeddings") and mode not in STATUSES:
+        await _whole(writer, 200, {}, embeddings(body, mode))
+    elif mode in STATUSES:
+        await _whole(writer, *STATUSES[mode])
+    elif not body.get("stream") or mode == "no_stream":
         await _whole(writer, 200, {}, completion(body))
     else:
-        return await _stream(state, reader, writer)
+        return await _stream(state, mode, reader, writer)
     return True
 
 
@@ -226,26 +230,26 @@ async def _whole(writer: asyncio.StreamWriter, status: int, headers: dict[str, s
     await writer.drain()
 
 
-async def _stream(state: OpenAIServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+async def _stream(state: OpenAIServer, mode: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     send = _sender(writer)
-    if state.mode == "silent":
+    if mode == "silent":
         await _until_gone(state, reader)
         return False
-    if state.mode == "reset":
+    if mode == "reset":
         writer.transport.abort()
         return False
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n")
-    if state.mode in {"stall", "drip", "cut"}:
+    if mode in {"stall", "drip", "cut"}:
         await send(ROLE)
         await send(FIRST)
-        if state.mode == "drip":
+        if mode == "drip":
             await _drip(state, reader, send)
-        elif state.mode == "stall":
+        elif mode == "stall":
             await _until_gone(state, reader)
         else:
             writer.transport.close()
         return False
-    parts = [bytes([byte]) for part in STREAMS["ok"] for byte in part] if state.mode == "bytes" else STREAMS[state.mode]
+    parts = [bytes([byte]) for part in STREAMS["ok"] for byte in part] if mode == "bytes" else STREAMS[mode]
     for part in parts:
         await send(part)
     await send(b"")

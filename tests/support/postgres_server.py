@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,33 @@ class PostgresProcess:
         subprocess.run(command, user=self._user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresProcess]:
-    """Give a running server; packages import this into their ``conftest``."""
+@contextmanager
+def postgres_process() -> Iterator[PostgresProcess]:
+    """Give a running server.
+
+    Raises:
+        FileNotFoundError: PostgreSQL's programs are not installed.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) or [Path(path) for path in [shutil.which("pg_ctl")] if path]
     if not found:
-        pytest.skip("pg_ctl is not installed: this test needs a PostgreSQL server that it may crash")
+        raise FileNotFoundError("pg_ctl is not installed: this needs a PostgreSQL server that it may crash")
     folder = Path(tempfile.mkdtemp(prefix="agentflow-postgres-"))
     server = PostgresProcess(found[-1].parent, folder)
     server.start()
     try:
         yield server
     finally:
-        try:
+        with suppress(subprocess.CalledProcessError):  # it may be down already
             server.crash()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresProcess]:
+    """Give a running server; packages import this into their ``conftest``."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres_process())
+        except FileNotFoundError as missing:
+            pytest.skip(str(missing))
+        yield server

@@ -1,6 +1,7 @@
 """One database handle per process: engine, sessions and the one-writer rule of SQLite."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -8,20 +9,33 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
+import structlog
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.url import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow.errors import AgentFlowError, Kind
+from agentflow.infra.db.failures import is_conflict
 from agentflow.infra.db.liveness import replace_dead_connections
+from agentflow.infra.db.lost import end_process_on_lost_write
 from agentflow.infra.db.pool import MeasuredPool
 from agentflow.infra.db.repository import UnscopedQuery
 from agentflow.infra.db.row_security import AS_TENANT
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+_BUSY_MS = 10_000
+"""Longest that SQLite waits for another process that writes."""
+
+_BULK_TRIES = 4
+_LONGEST_PAUSE_S = 0.05
+"""Longest pause before a transaction that another one got in the way of is tried again."""
 
 _FROZEN_MS = 5_000
 """Longest that PostgreSQL waits for the next statement of a transaction: a process that is frozen within one would keep its locks, and
@@ -90,14 +104,12 @@ class Database:
         engine = create_async_engine(
             self.url, poolclass=MeasuredPool, pool_size=pool_size, max_overflow=0, pool_timeout=5, hide_parameters=True
         )
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        _as_sqlite(engine.sync_engine)
         return engine
 
     def _thread_engine(self) -> Engine:
         engine = create_engine(self.url.set(drivername="sqlite+pysqlite"), execution_options={"writes": True}, hide_parameters=True)
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        _as_sqlite(engine)
         return engine
 
     @asynccontextmanager
@@ -128,13 +140,28 @@ class Database:
     async def bulk(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one writing transaction and return its result; commits unless it raises.
 
-        On SQLite all of it happens in the writer's thread: one hop instead of one a statement, and the event loop goes on meanwhile.
+        ``work`` must do the same when it is called again: PostgreSQL undoes one of two transactions that wait for each other, which may
+        then succeed. On SQLite all of it happens in the writer's thread: one hop instead of one a statement, and the event loop goes on
+        meanwhile.
         """
         if self._bulk_engine is None:
-            async with self.connection() as connection:
-                return await connection.run_sync(work)
+            return await self._until_undisturbed(work)
         async with self._write_turn():
             return await asyncio.get_running_loop().run_in_executor(self._bulk_thread, self._in_thread, work)
+
+    async def _until_undisturbed(self, work: Callable[[Connection], T]) -> T:
+        for _ in range(_BULK_TRIES - 1):
+            try:
+                async with self.connection() as connection:
+                    return await connection.run_sync(work)
+            except DBAPIError as error:
+                if not is_conflict(error):
+                    raise
+                log.info("another transaction was in the way; trying again", error=str(error.orig))
+            # At random, so that those who met do not meet again.
+            await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311 - a pause is no secret
+        async with self.connection() as connection:
+            return await connection.run_sync(work)
 
     def _in_thread(self, work: Callable[[Connection], T]) -> T:
         assert self._bulk_engine is not None  # noqa: S101 - only called where it is set
@@ -187,12 +214,18 @@ class Database:
             self._bulk_engine.dispose()
 
 
+def _as_sqlite(engine: Engine) -> None:
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    end_process_on_lost_write(engine)
+
+
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions by itself: see _begin_sqlite.
     connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: a commit is on disk before it is acknowledged, also against power loss.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-16000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}", "cache_size=-16000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -19,8 +19,11 @@ _SQLITE = frozenset(
         sqlite3.SQLITE_CANTOPEN,
     }
 )
-_SQLSTATE_CLASSES = ("08", "53", "55", "57")
-"""Connection exceptions, insufficient resources, not in the needed state, operator intervention (a server that stops or starts)."""
+_SQLSTATE_CLASSES = ("08", "40", "53", "55", "57")
+"""Connection exceptions, transactions that were undone for the sake of others, insufficient resources, not in the needed state, operator
+intervention (a server that stops or starts)."""
+_CONFLICTS = frozenset({"40001", "40P01"})
+"""A transaction that could not be put in a row with others, and one that waited for another in a circle: both were undone as a whole."""
 _DISK_FULL = "53100"
 
 
@@ -44,6 +47,11 @@ def as_unavailable(error: BaseException) -> AgentFlowError | None:
         hint="Try again; GET /health/ready shows when it answers.",
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Tell whether a transaction was undone because of another one, and may succeed when it is tried again."""
+    return getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
 def _is_full(error: BaseException) -> bool:

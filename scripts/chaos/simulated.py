@@ -1,8 +1,4 @@
-"""Kills the program at every write, thousands of times, in a simulation: ``python -m scripts.chaos crash``.
-
-``replay COORDINATES`` makes one of these deaths happen again and shows what came of it; ``report`` writes the list of crash points into
-docs/discussions/crash-report.md, and ``report --check`` says whether it is current.
-"""
+"""Killing the program at every write, thousands of times, in a simulation."""
 
 import argparse
 import sys
@@ -17,7 +13,26 @@ from tests.chaos import campaign, report
 from tests.chaos.campaign import Campaign, Coordinates, Tally, case_of
 from tests.chaos.corpus import corpus
 
-PAGE = Path(__file__).parents[1] / "docs" / "discussions" / "crash-report.md"
+PAGE = Path(__file__).parents[2] / "docs" / "discussions" / "crash-report.md"
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands to the command line."""
+    make = commands.add_parser("enumerate", help="kill at every point of a corpus of workflows, 20,000 times and more")
+    make.add_argument("--seed", type=int, default=0, help="first seed")
+    make.add_argument("--seeds", type=int, default=5, help="how many seeds; each is another interleaving")
+    make.add_argument("--share", type=float, default=1.0, help="share of the points that are tried")
+    make.add_argument("--twice", type=float, default=0.5, help="share of the recoveries that are killed again")
+    make.add_argument("--case", default="", help="only cases with this in their name")
+    make.add_argument("--processes", type=int, default=2)
+    make.add_argument("--keep", action="store_true", help="write the result into the report")
+    make.set_defaults(do=enumerate_)
+    again = commands.add_parser("replay", help="make one death happen again")
+    again.add_argument("coordinates", help="as a campaign prints them: fan/once@3:17")
+    again.set_defaults(do=replay)
+    page = commands.add_parser("report", help="write the list of crash points into docs/discussions/crash-report.md")
+    page.add_argument("--check", action="store_true", help="only say whether it is current")
+    page.set_defaults(do=write)
 
 
 def part(cases: Sequence[str], seed: int, share: float, twice: float) -> Tally:
@@ -32,7 +47,7 @@ def parts(names: Sequence[str], seeds: Sequence[int], size: int = 8) -> Iterator
             yield names[start : start + size], seed
 
 
-def crash(options: argparse.Namespace) -> int:
+def enumerate_(options: argparse.Namespace) -> int:
     """Run a campaign, print every broken promise with its coordinates, and keep the result if asked to; returns the exit code."""
     begin, total = time.monotonic(), Tally()
     names = [case.name for case in corpus() if options.case in case.name]
@@ -44,7 +59,8 @@ def crash(options: argparse.Namespace) -> int:
             for at, broken in tally.failures.items():
                 print(at, *broken, sep="\n  ")
             print(f"{done}/{len(work)}: {total.summary()}", flush=True)
-    command = "python -m scripts.chaos " + " ".join(options.words)
+    flags = f"--seed {options.seed} --seeds {options.seeds} --share {options.share:g} --twice {options.twice:g}"
+    command = f"python -m scripts.chaos enumerate {flags}" + (f" --case {options.case}" if options.case else "")
     result = f"`{command}`: {total.summary()}, in {time.monotonic() - begin:.0f} s on {datetime.now(UTC):%Y-%m-%d}."
     print(result)
     if options.keep:
@@ -73,31 +89,3 @@ def write(options: argparse.Namespace) -> int:
     old = PAGE.read_text() if PAGE.exists() else ""
     PAGE.write_text(report.with_result(text, report.result_of(old)))
     return 0
-
-
-def main(words: Sequence[str]) -> int:
-    """Read the command line and do what it says; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.chaos", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("crash", help="kill at every point")
-    make.add_argument("--seed", type=int, default=0, help="first seed")
-    make.add_argument("--seeds", type=int, default=1, help="how many seeds; each is another interleaving")
-    make.add_argument("--share", type=float, default=1.0, help="share of the points that are tried")
-    make.add_argument("--twice", type=float, default=0.5, help="share of the recoveries that are killed again")
-    make.add_argument("--case", default="", help="only cases with this in their name")
-    make.add_argument("--processes", type=int, default=2)
-    make.add_argument("--keep", action="store_true", help="write the result into the report")
-    make.set_defaults(do=crash, words=words)
-    again = commands.add_parser("replay", help="make one death happen again")
-    again.add_argument("coordinates", help="as a campaign prints them: fan/once@3:17")
-    again.set_defaults(do=replay)
-    page = commands.add_parser("report", help="write the list of crash points")
-    page.add_argument("--check", action="store_true")
-    page.set_defaults(do=write)
-    options = parser.parse_args(words)
-    result: int = options.do(options)
-    return result
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

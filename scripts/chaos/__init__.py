@@ -1,0 +1,1 @@
+"""Fault campaigns at their full size: in a simulation, and against real processes."""
