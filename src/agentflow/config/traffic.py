@@ -24,7 +24,7 @@ class TrafficSettings(BaseModel):
         description="Seconds that starts may take on average; while they take longer, fewer are worked on at a time, though never under 32.",
     )
     max_event_loop_lag_s: float = Field(
-        default=0.25,
+        default=0.5,
         ge=0.02,
         le=60,
         description="Seconds by which a process may be behind its work: at this lag it refuses every new start, from half of it on some.",
