@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import case, delete, update
+from sqlalchemy import case, delete, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agentflow.errors import RateLimited
 from agentflow.identity.models import AttemptRow
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.types import UtcTime
 from agentflow.kit.clock import Clock
 
 WINDOW = timedelta(minutes=1)
@@ -50,7 +51,10 @@ class Attempts:
         statement = dialect.insert(AttemptRow).values([{"key": key, "failures": 1, "since": now} for key in sorted(_keys(about))])
         statement = statement.on_conflict_do_update(
             index_elements=[AttemptRow.key],
-            set_={"failures": case((begins, 1), else_=AttemptRow.failures + 1), "since": case((begins, now), else_=AttemptRow.since)},
+            set_={
+                "failures": case((begins, 1), else_=AttemptRow.failures + 1),
+                "since": case((begins, literal(now, UtcTime())), else_=AttemptRow.since),
+            },
         )
         async with self._database.transaction() as session:
             counts = (await session.execute(statement.returning(AttemptRow.failures, AttemptRow.since))).all()

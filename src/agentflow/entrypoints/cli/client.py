@@ -33,6 +33,10 @@ class ApiClient:
         """Return the JSON answer of a PUT."""
         return await self._json("PUT", path, content=json.dump_bytes(body), headers=_JSON)
 
+    async def patch(self, path: str, body: Any) -> Any:
+        """Return the JSON answer of a PATCH."""
+        return await self._json("PATCH", path, content=json.dump_bytes(body), headers=_JSON)
+
     async def delete(self, path: str) -> None:
         """Delete a resource."""
         await self._request("DELETE", path)

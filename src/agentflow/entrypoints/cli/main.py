@@ -9,13 +9,17 @@ from agentflow.entrypoints.cli.commands import (
     backup,
     collections,
     doctor,
+    keys,
     migrate,
     people,
+    roles,
     run,
     runs,
     serve,
+    tenants,
     time_travel,
     transfer,
+    users,
     validate,
     version,
     worker,
@@ -47,6 +51,10 @@ runs.app.command("retry")(time_travel.retry)
 app.add_typer(runs.app, name="runs")
 app.add_typer(workflows.app, name="workflows")
 app.add_typer(collections.app, name="collections")
+app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
+app.add_typer(roles.app, name="roles")
+app.add_typer(tenants.app, name="tenants")
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
 app.command("doctor")(doctor.doctor)
