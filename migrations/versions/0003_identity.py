@@ -270,19 +270,9 @@ def _move_owner_in() -> None:
 def _tables_of_tenants() -> Sequence[str]:
     return (
         *("api_keys", "artifacts", "checkpoint_writes", "checkpoints", "chunks", "collections", "credentials", "documents", "grants"),
-        *(
-            "interrupt_comments",
-            "interrupts",
-            "invitations",
-            "memberships",
-            "node_cache",
-            "node_runs",
-            "roles",
-            "run_events",
-            "run_signals",
-        ),
-        *("run_specs", "runs", "sessions", "team_members", "teams", "users", "workflow_edges", "workflow_nodes", "workflow_versions"),
-        "workflows",
+        *("idempotency_keys", "interrupt_comments", "interrupts", "invitations", "memberships", "node_cache", "node_runs", "roles"),
+        *("run_events", "run_signals", "run_specs", "runs", "sessions", "team_members", "teams", "users", "workflow_edges"),
+        *("workflow_nodes", "workflow_versions", "workflows"),
     )
 
 

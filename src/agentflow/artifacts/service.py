@@ -112,7 +112,7 @@ class ArtifactService:
         return _wire(row), await self._objects.stream(row.key)
 
     async def _row(self, subject: Subject, artifact_id: str) -> ArtifactRow:
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             row = await repository.get(session, subject, artifact_id)
         if row.run_id is not None:
             subject.require(Permission.RUNS_READ)
@@ -127,7 +127,7 @@ class ArtifactService:
         """
         if run_id is not None:
             subject.require(Permission.RUNS_READ)
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, run_id, page)
         return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
 
@@ -138,7 +138,7 @@ class ArtifactService:
             ArtifactNotFound: the tenant has none of this id.
             ArtifactOfRun: it is a value of a run.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction(subject.tenant_id) as session:
             row = await repository.get(session, subject, artifact_id)
             if row.run_id is not None:
                 raise ArtifactOfRun(f"The artifact is a value of run {row.run_id}.", hint="It is deleted with the run.")

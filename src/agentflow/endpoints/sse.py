@@ -29,15 +29,17 @@ class EventStream(Response):
     Args:
         frames: encoded events; closed when the reader leaves.
         stopping: set when the server shuts down; the stream ends then and the reader resumes elsewhere.
+        refused: returns when the reader is not let in any more; the stream ends then.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncIterator[bytes], stopping: asyncio.Event) -> None:
+    def __init__(self, frames: AsyncIterator[bytes], stopping: asyncio.Event, refused: Awaitable[object] | None = None) -> None:
         super().__init__(None, 200, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
         self._stopping = stopping
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write the stream to its end, or until its reader has gone."""
@@ -49,6 +51,8 @@ class EventStream(Response):
             asyncio.create_task(buffer.end_with(_gone(receive))),
             asyncio.create_task(buffer.end_with(self._stopping.wait())),
         ]
+        if self._refused is not None:
+            helpers.append(asyncio.create_task(buffer.end_with(self._refused)))
         try:
             while (chunk := await buffer.take()) is not None:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

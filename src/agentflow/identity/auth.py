@@ -1,5 +1,6 @@
 """The gates of REST endpoints: who may call stands in the type of a parameter (``subject: RunsRead``)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol, TypeAlias
 
@@ -15,11 +16,19 @@ SECURE_COOKIE = f"__Host-{COOKIE}"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+RECHECK_S = 5.0
+"""Seconds between two looks whether the reader of a stream is still let in."""
+
+
 class Authenticator(Protocol):
     """Turns a credential into a caller."""
 
     async def authenticate(self, secret: str, kind: Presented) -> Subject:
         """Return whom a credential stands for, or raise Unauthenticated."""
+        ...
+
+    async def still(self, secret: str, kind: Presented, subject: Subject) -> Subject | None:
+        """Return the caller as of now, or None when the credential is not good any more."""
         ...
 
 
@@ -58,6 +67,17 @@ def presented(request: Request) -> tuple[str, Presented] | None:
         return secret, Presented.TOKEN if "." in secret else Presented.KEY
     cookie = request.cookies.get(SECURE_COOKIE if request.url.scheme == "https" else COOKIE)
     return None if cookie is None else (cookie, Presented.COOKIE)
+
+
+async def until_refused(request: Request, subject: Subject, permission: Permission) -> None:
+    """Wait until the caller of a long-lived stream is not let in any more: signed out, revoked, removed, or without the permission."""
+    authenticator: Authenticator = request.app.state.container.credentials
+    shown = presented(request)
+    while shown is not None:
+        await asyncio.sleep(RECHECK_S)
+        now = await authenticator.still(*shown, subject)
+        if now is None or (permission in subject.permissions and permission not in now.permissions):
+            return
 
 
 def gate(permission: Permission) -> Callable[[Request], Awaitable[Subject]]:
@@ -117,11 +137,15 @@ RunsCancel: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_CANCEL))
 RunsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_DELETE))]
 RunsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_READ))]
 RunsSignal: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_SIGNAL))]
+RunsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.RUNS_READ))]
 TeamsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_READ))]
 TeamsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_WRITE))]
 TenantsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.TENANTS_DELETE))]
 UsersRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_READ))]
 UsersWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_WRITE))]
 WorkflowsExecute: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_EXECUTE))]
+WorkflowsExecuteOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_EXECUTE))]
+WorkflowsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_READ))]
+WorkflowsWriteOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_WRITE))]
 WorkflowsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_READ))]
 WorkflowsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_WRITE))]

@@ -64,20 +64,17 @@ class Credentials:
         access = await self._access.get(tenant_id, session.user_id)
         return access.subject(tenant_id, session.user_id, Credential(CredentialKind.SESSION, session.id))
 
-    async def still_holds(self, secret: str, kind: Presented, subject: Subject) -> bool:
-        """Tell whether a caller who came with a credential is still let in: what long-lived streams ask every few seconds.
+    async def still(self, secret: str, kind: Presented, subject: Subject) -> Subject | None:
+        """Return a caller who came with a credential as of now, or None when it is not good any more; long-lived streams ask.
 
         An access token counts as long as its session goes on, also beyond its own quarter of an hour.
         """
         try:
             if kind is Presented.TOKEN and subject.credential is not None:
-                await self._sessions.get_live(subject.credential.id)
-                await self._access.get(subject.tenant_id, subject.user_id)
-            else:
-                await self.authenticate(secret, kind)
+                return await self._by_session(await self._sessions.get_live(subject.credential.id), subject.tenant_id)
+            return await self.authenticate(secret, kind)
         except Unauthenticated:
-            return False
-        return True
+            return None
 
     def forget(self) -> None:
         """Look everything up anew; this process has just changed something."""

@@ -41,12 +41,12 @@ class Once:
             IdempotencyKeyReused: the key was used with another request.
         """
         if idempotency is None:
-            async with self._database.transaction() as session:
+            async with self._database.transaction(tenant_id) as session:
                 return await make(session)
         if (earlier := await self._find(tenant_id, idempotency)) is not None:
             return model.model_validate(earlier)
         try:
-            async with self._database.transaction() as session:
+            async with self._database.transaction(tenant_id) as session:
                 await self._forget_expired(session)
                 made = await make(session)
                 await session.execute(insert(IdempotencyRow).values(self._row(tenant_id, idempotency, made)))
@@ -71,7 +71,7 @@ class Once:
         query = select(IdempotencyRow).where(
             IdempotencyRow.tenant_id == tenant_id, IdempotencyRow.key == idempotency.key, IdempotencyRow.expires_at > self._clock.now()
         )
-        async with self._database.reading() as session:
+        async with self._database.reading(tenant_id) as session:
             row = (await session.execute(query)).scalar_one_or_none()
         if row is None:
             return None

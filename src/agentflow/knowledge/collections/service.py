@@ -86,7 +86,7 @@ class CollectionService:
         Raises:
             CollectionNotFound: the tenant has none.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             return _collection(await repository.get(session, subject, ref))
 
     async def exists(self, subject: Subject, collection_id: str) -> bool:
@@ -100,7 +100,7 @@ class CollectionService:
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_collections(session, subject, page)
         return Page([_collection(row) for row in found.items], found.next_cursor, found.total)
 
@@ -110,7 +110,7 @@ class CollectionService:
         Raises:
             CollectionNotFound: the tenant has none.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction(subject.tenant_id) as session:
             row = await repository.get(session, subject, ref)
             await repository.remove(session, subject, row.id)
         self._vectors.forget(subject.tenant_id, row.id)
@@ -163,7 +163,7 @@ class CollectionService:
     async def _store(
         self, subject: Subject, ref: str, documents: Sequence[NewDocument], chunking: Chunking, idempotency: Idempotency | None
     ) -> DocumentsAdded:
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             collection = await repository.get(session, subject, ref)
             known = await repository.documents(session, subject, collection.id, [document.id for document in documents])
         digests = {document.id: document.digest(chunking) for document in documents}
@@ -200,7 +200,7 @@ class CollectionService:
             CollectionNotFound: the tenant has none.
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             collection = await repository.get(session, subject, ref)
             found = await repository.list_documents(session, subject, collection.id, page)
         return Page([_stored(row) for row in found.items], found.next_cursor, found.total)
@@ -212,7 +212,7 @@ class CollectionService:
             CollectionNotFound: the tenant has no such collection.
             DocumentNotFound: the collection has no such document.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction(subject.tenant_id) as session:
             collection = await repository.get(session, subject, ref)
             await repository.lock(session, subject, collection.id, self._clock.now())
             await repository.get_document(session, subject, collection.id, document_id)
@@ -227,7 +227,7 @@ class CollectionService:
             InvalidQueryVector: a vector that the collection's cannot be compared with.
             EmbeddingUnavailable: the collection's model cannot be used here.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             row = await repository.get(session, subject, ref)
         if isinstance(wanted.query, str):
             text, vector = wanted.query, (await ingest.embed(row.embedding_model, [wanted.query])).vectors[0].tolist()
@@ -238,7 +238,7 @@ class CollectionService:
         return await self._vectors.search(IndexKey(row.tenant_id, row.id, row.version), query)
 
     async def _load(self, key: IndexKey) -> Sequence[IndexedChunk]:
-        async with self._database.reading() as session:
+        async with self._database.reading(key.tenant_id) as session:
             return await repository.load_chunks(session, key)
 
 

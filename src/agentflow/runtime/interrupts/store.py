@@ -67,14 +67,14 @@ class InterruptStore:
 
     async def of_run(self, tenant_id: str, run_id: str) -> list[Interrupt]:
         """Return every interrupt of a run, oldest first."""
-        async with self._database.reading() as session:
+        async with self._database.reading(tenant_id) as session:
             query = select(*COLUMNS).where(InterruptRow.tenant_id == tenant_id, InterruptRow.run_id == run_id)
             return [to_interrupt(row) for row in (await session.execute(query.order_by(InterruptRow.id))).all()]
 
     async def find(self, subject: Subject, interrupt_id: str) -> Interrupt | None:
         """Return an interrupt of the subject's tenant, or None."""
         query = select(*COLUMNS).where(InterruptRow.tenant_id == subject.tenant_id, InterruptRow.id == interrupt_id)
-        row = await self._database.read_one(query)
+        row = await self._database.read_one(query, tenant_id=subject.tenant_id)
         return None if row is None else to_interrupt(row)
 
     async def answer(self, interrupt: Interrupt, answer: dict[str, Any], by: str, now: datetime) -> bool:

@@ -96,7 +96,7 @@ class EventReader:
                     return
 
     async def _page(self, run: RunRecord, after: int, limit: int) -> list[Event]:
-        async with self._database.reading() as session:
+        async with self._database.reading(run.tenant_id) as session:
             found = await self._entries(session, run, after, limit)
             outputs = await self._outputs(session, run, found)
         budget = self._values.budget()

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 
 from agentflow.errors import NotFound
-from agentflow.identity.subject import Subject
+from agentflow.identity.permissions import Permission
+from agentflow.identity.subject import Resource, ResourceKind, Subject
 from agentflow.infra.db.engine import Database
 from agentflow.kit.ids import is_id
 from agentflow.runtime.records.models import NodeRunRow
@@ -90,7 +91,7 @@ def node_row(run: RunRecord, record: NodeRecord) -> dict[str, Any]:
 
 async def load_memory(database: Database, run: RunRecord) -> RunMemory:
     """Return what is stored of a run that this process owns."""
-    async with database.reading() as session:
+    async with database.reading(run.tenant_id) as session:
         last = await session.scalar(select(func.max(EVENTS.c.last_seq)).where(EVENTS.c.run_id == run.id))
         rows: Sequence[Row[Any]] = (
             await session.execute(select(*NODE_COLUMNS).where(NodeRunRow.run_id == run.id).order_by(NodeRunRow.position))
@@ -102,7 +103,7 @@ async def find_run(database: Database, subject: Subject, run_id: str) -> RunReco
     """Return a run of the subject's tenant, or None."""
     if not is_id(run_id):
         return None
-    row = await database.read_one(_RUN, {"tenant_id": subject.tenant_id, "id": run_id})
+    row = await database.read_one(_RUN, {"tenant_id": subject.tenant_id, "id": run_id}, subject.tenant_id)
     return None if row is None else to_run(row)
 
 
@@ -113,6 +114,13 @@ async def get_run(database: Database, subject: Subject, run_id: str) -> RunRecor
         RunNotFound: the tenant has no such run.
     """
     record = await find_run(database, subject, run_id)
-    if record is None:
+    if record is None or not _is_shown(subject, record):
         raise RunNotFound(f"There is no run {run_id}.", hint="GET /api/v1/runs lists the runs you can see.")
     return record
+
+
+def _is_shown(subject: Subject, run: RunRecord) -> bool:
+    """Tell whether a caller sees a run: to whom only some workflows are granted, the runs of others are not there."""
+    if not subject.grants or Permission.RUNS_READ in subject.permissions:
+        return True
+    return run.workflow_id is not None and subject.may(Permission.RUNS_READ, Resource(ResourceKind.WORKFLOW, run.workflow_id))

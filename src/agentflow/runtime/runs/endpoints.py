@@ -10,7 +10,7 @@ from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
-from agentflow.identity.auth import RunsApprove, RunsCancel, RunsRead, WorkflowsExecute
+from agentflow.identity.auth import RunsApprove, RunsCancel, RunsRead, RunsReadOne, WorkflowsExecute, WorkflowsExecuteOne
 from agentflow.kit.pagination import PageRequest
 from agentflow.runtime.runs.answers import Where
 from agentflow.runtime.runs.queries import SORTABLE, RunFilter
@@ -62,7 +62,7 @@ def runs_of(request: Request) -> RunService:
 )
 async def execute_workflow(
     request: Request,
-    subject: WorkflowsExecute,
+    subject: WorkflowsExecuteOne,
     workflow: WorkflowRef,
     idempotency: IdempotencyKey,
     start: RunStart | None = None,
@@ -128,14 +128,14 @@ async def list_runs(
 
 
 @router.get("/runs/{run_id}", operation_id="get_run", summary="Get a run", response_model=Run)
-async def get_run(request: Request, subject: RunsRead, run_id: RunId, fields: Fields = None) -> Response:
+async def get_run(request: Request, subject: RunsReadOne, run_id: RunId, fields: Fields = None) -> Response:
     """Return one run: where it is, what came out, why it failed, what it used."""
     wanted = RUN_VALUES if fields is None else [name for name in RUN_VALUES if name in fields.split(",")]
     return JsonAnswer(cut(await runs_of(request).get(subject, run_id, wanted), Run, fields))
 
 
 @router.get("/runs/{run_id}/nodes", operation_id="list_run_nodes", summary="List a run's nodes", response_model=PageOf[NodeRun])
-async def list_run_nodes(request: Request, subject: RunsRead, run_id: RunId) -> Response:
+async def list_run_nodes(request: Request, subject: RunsReadOne, run_id: RunId) -> Response:
     """Return what each node did, in the order they began: status, attempts, input, output, error and times."""
     return JsonAnswer({"items": await runs_of(request).nodes(subject, run_id), "next_cursor": None})
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from agentflow.endpoints.answers import JsonAnswer, encode
 from agentflow.endpoints.requests import slice_router
 from agentflow.endpoints.sse import EventStream, frame
-from agentflow.identity.auth import RunsRead
+from agentflow.identity.auth import RunsReadOne, until_refused
+from agentflow.identity.permissions import Permission
 from agentflow.runtime.journal.events import Event
 from agentflow.runtime.runs.endpoints import RunId
 from agentflow.runtime.runs.service import RunService
@@ -38,7 +39,7 @@ class EventList(BaseModel):
 )
 async def list_run_events(
     request: Request,
-    subject: RunsRead,
+    subject: RunsReadOne,
     run_id: RunId,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events behind this sequence number.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_EVENTS, description="Most events in a list; a stream has no limit.")] = MAX_EVENTS,
@@ -58,7 +59,8 @@ async def list_run_events(
     after = after if last_event_id is None else int(last_event_id)
     if SSE in request.headers.get("accept", ""):
         await runs.get(subject, run_id, ())  # an unknown run is a 404, not a stream that breaks
-        return EventStream(_frames(runs.follow(subject, run_id, after)), request.app.state.stopping)
+        refused = until_refused(request, subject, Permission.RUNS_READ)
+        return EventStream(_frames(runs.follow(subject, run_id, after)), request.app.state.stopping, refused)
     events = await runs.events(subject, run_id, after, limit)
     return JsonAnswer({"items": events, "next_after": events[-1].seq if len(events) == limit else None})
 

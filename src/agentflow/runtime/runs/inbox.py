@@ -105,7 +105,7 @@ class Inbox:
         """
         found = await self.get(subject, interrupt_id)
         query = select(InterruptCommentRow).where(InterruptCommentRow.interrupt_id == found.id).order_by(InterruptCommentRow.id)
-        async with self._ports.database.reading() as session:
+        async with self._ports.database.reading(subject.tenant_id) as session:
             rows = (await session.scalars(query)).all()
         return [Comment(id=row.id, author=row.author, text=row.text, created_at=row.created_at) for row in rows]
 
@@ -120,7 +120,7 @@ class Inbox:
         said = Comment(id=new_id(), author=subject.user_id, text=text, created_at=self._ports.clock.now())
         row = {**said.model_dump(), "tenant_id": subject.tenant_id, "interrupt_id": found.id}
         count = select(func.count()).select_from(InterruptCommentRow).where(InterruptCommentRow.interrupt_id == found.id)
-        async with self._ports.database.transaction() as session:
+        async with self._ports.database.transaction(subject.tenant_id) as session:
             if int(await session.scalar(count) or 0) >= MAX_COMMENTS:
                 raise LimitExceeded(f"{found.node_id} has {MAX_COMMENTS} comments; that is the most.")
             await session.execute(insert(InterruptCommentRow).values(row))

@@ -61,7 +61,7 @@ async def list_interrupts(database: Database, subject: Subject, which: InboxFilt
         query = query.where(INTERRUPTS.c.id < last if descending else INTERRUPTS.c.id > last)
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
-    async with database.reading() as session:
+    async with database.reading(subject.tenant_id) as session:
         rows = (await session.execute(query)).all()
         counted = select(func.count()).select_from(INTERRUPTS).join(RUNS, RUNS.c.id == INTERRUPTS.c.run_id).where(*where)
         total = await session.scalar(counted) if page.count else None
@@ -75,7 +75,9 @@ async def get_interrupt(database: Database, subject: Subject, interrupt_id: str)
     Raises:
         InterruptNotFound: the tenant has no such interrupt.
     """
-    row = await database.read_one(_QUERY.where(INTERRUPTS.c.tenant_id == subject.tenant_id, INTERRUPTS.c.id == interrupt_id))
+    row = await database.read_one(
+        _QUERY.where(INTERRUPTS.c.tenant_id == subject.tenant_id, INTERRUPTS.c.id == interrupt_id), tenant_id=subject.tenant_id
+    )
     if row is None:
         raise InterruptNotFound(f"There is no interrupt {interrupt_id}.", hint="GET /api/v1/interrupts lists what waits for an answer.")
     return _wire(tuple(row))

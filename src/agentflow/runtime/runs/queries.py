@@ -70,7 +70,7 @@ async def list_runs(database: Database, subject: Subject, which: RunFilter, page
         query = query.where(_behind(column, name, page.cursor, descending=descending))
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
-    async with database.reading() as session:
+    async with database.reading(subject.tenant_id) as session:
         rows = (await session.execute(query)).all()
         total = await session.scalar(select(func.count()).select_from(RUNS).where(*where)) if page.count else None
     records = [to_run(row) for row in rows[: page.limit]]
@@ -80,7 +80,7 @@ async def list_runs(database: Database, subject: Subject, which: RunFilter, page
 
 async def list_node_runs(database: Database, run: RunRecord) -> list[NodeRecord]:
     """Return the node runs of a run in the order they began."""
-    async with database.reading() as session:
+    async with database.reading(run.tenant_id) as session:
         rows = await session.execute(
             select(*NODE_COLUMNS).where(NODE_RUNS.c.tenant_id == run.tenant_id, NODE_RUNS.c.run_id == run.id).order_by(NODE_RUNS.c.position)
         )

@@ -317,7 +317,7 @@ class RunService:
 
     async def _ask_to_stop(self, subject: Subject, record: RunRecord) -> None:
         run_id = record.id
-        async with self._ports.database.transaction() as session:
+        async with self._ports.database.transaction(subject.tenant_id) as session:
             # A signal, too: a run that is being parked looks at nothing else.
             wish = {"cancel_requested": True, "signals": RunRow.signals + 1}
             await session.execute(update(RunRow).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id).values(wish))

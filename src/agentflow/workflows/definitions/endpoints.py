@@ -9,7 +9,7 @@ from agentflow.endpoints.headers import IdempotencyKey, IfMatch
 from agentflow.endpoints.headers import etag as quoted
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
-from agentflow.identity.auth import WorkflowsRead, WorkflowsWrite
+from agentflow.identity.auth import WorkflowsRead, WorkflowsReadOne, WorkflowsWrite, WorkflowsWriteOne
 from agentflow.kit.pagination import PageRequest
 from agentflow.workflows.definitions.repository import SORTABLE, WorkflowFilter
 from agentflow.workflows.definitions.schemas import (
@@ -53,7 +53,7 @@ async def create_workflow(request: Request, subject: WorkflowsWrite, new: Workfl
 @router.get("/workflows", operation_id="list_workflows", summary="List workflows", response_model=PageOf[Workflow])
 async def list_workflows(
     request: Request,
-    subject: WorkflowsRead,
+    subject: WorkflowsReadOne,
     page: Annotated[PageRequest, Depends(paging(*SORTABLE))],
     status: Annotated[Literal["active", "archived", "deleted"] | None, Query(description="`deleted` lists the bin.")] = None,
     tag: Annotated[str | None, Query(description="Only workflows with this label.", max_length=100)] = None,
@@ -78,21 +78,25 @@ async def fork_workflow(request: Request, subject: WorkflowsWrite, body: Workflo
 
 
 @router.get("/workflows/{workflow}", operation_id="get_workflow", summary="Get a workflow", response_model=Workflow)
-async def get_workflow(request: Request, subject: WorkflowsRead, workflow: Ref, fields: Fields = None) -> Response:
+async def get_workflow(request: Request, subject: WorkflowsReadOne, workflow: Ref, fields: Fields = None) -> Response:
     """Return a workflow with its current specification."""
     found = await workflows(request).get(subject, workflow)
     return JsonAnswer(cut(found, Workflow, fields), 200, tagged(found))
 
 
 @router.put("/workflows/{workflow}", operation_id="replace_workflow", summary="Replace a workflow", response_model=Workflow)
-async def replace_workflow(request: Request, subject: WorkflowsWrite, workflow: Ref, new: WorkflowReplace, if_match: IfMatch) -> Response:
+async def replace_workflow(
+    request: Request, subject: WorkflowsWriteOne, workflow: Ref, new: WorkflowReplace, if_match: IfMatch
+) -> Response:
     """Put a new specification in the place of the old one, as a new version; the history stays."""
     changed = await workflows(request).replace(subject, workflow, new, if_match=if_match)
     return JsonAnswer(changed, 200, tagged(changed))
 
 
 @router.patch("/workflows/{workflow}", operation_id="update_workflow", summary="Change a workflow", response_model=Workflow)
-async def update_workflow(request: Request, subject: WorkflowsWrite, workflow: Ref, change: WorkflowUpdate, if_match: IfMatch) -> Response:
+async def update_workflow(
+    request: Request, subject: WorkflowsWriteOne, workflow: Ref, change: WorkflowUpdate, if_match: IfMatch
+) -> Response:
     """Change what the body names and leave the rest; a new specification becomes a new version."""
     changed = await workflows(request).update(subject, workflow, change, if_match=if_match)
     return JsonAnswer(changed, 200, tagged(changed))

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, Malformed, NotFound, PreconditionFailed
-from agentflow.identity.subject import Subject
+from agentflow.identity.permissions import Permission
+from agentflow.identity.subject import ResourceKind, Subject
 from agentflow.infra.db.repository import has_label, holds_text, scoped
 from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
@@ -64,8 +65,10 @@ async def exists(session: AsyncSession, subject: Subject, workflow_id: str) -> b
     return (await session.execute(query.where(WorkflowRow.id == workflow_id, WorkflowRow.deleted_at.is_(None)))).first() is not None
 
 
-async def find(session: AsyncSession, subject: Subject, ref: str, *, deleted: bool = False) -> WorkflowRow:
-    """Return a workflow by id or name.
+async def find(
+    session: AsyncSession, subject: Subject, ref: str, *, deleted: bool = False, needs: Permission | None = Permission.WORKFLOWS_READ
+) -> WorkflowRow:
+    """Return a workflow by id or name; to whom only some are granted with ``needs``, the others are not there.
 
     Raises:
         WorkflowNotFound: there is none.
@@ -73,12 +76,24 @@ async def find(session: AsyncSession, subject: Subject, ref: str, *, deleted: bo
     """
     by = WorkflowRow.id == ref if is_id(ref) else WorkflowRow.name == ref
     there = WorkflowRow.deleted_at.is_not(None) if deleted else WorkflowRow.deleted_at.is_(None)
-    rows = (await session.execute(scoped(WorkflowRow, subject.tenant_id).where(by, there).limit(2))).scalars().all()
+    query = scoped(WorkflowRow, subject.tenant_id).where(by, there, *_granted(subject, needs)).limit(2)
+    rows = (await session.execute(query)).scalars().all()
     if not rows:
-        raise WorkflowNotFound(f"There is no workflow {ref}.", hint="GET /api/v1/workflows lists the workflows you can see.")
+        raise not_found(ref)
     if len(rows) > 1:
         raise AmbiguousName(f"Several workflows are called {ref}.", hint="Name it by its id.")
     return rows[0]
+
+
+def not_found(ref: str) -> WorkflowNotFound:
+    """Return the error for a workflow that is not there, or not for the caller."""
+    return WorkflowNotFound(f"There is no workflow {ref}.", hint="GET /api/v1/workflows lists the workflows you can see.")
+
+
+def _granted(subject: Subject, needs: Permission | None) -> list[ColumnElement[bool]]:
+    """Return the condition that leaves the workflows on which the caller has a permission."""
+    ids = None if needs is None else subject.granted(needs, ResourceKind.WORKFLOW)
+    return [] if ids is None else [WorkflowRow.id.in_(sorted(ids))]
 
 
 async def list_page(session: AsyncSession, subject: Subject, which: WorkflowFilter, page: PageRequest) -> Page[WorkflowRow]:
@@ -89,7 +104,7 @@ async def list_page(session: AsyncSession, subject: Subject, which: WorkflowFilt
     """
     name, descending = _sort(page.sort)
     column = _SORTS[name]
-    where = _where(which)
+    where = [*_where(which), *_granted(subject, Permission.WORKFLOWS_READ)]
     query = scoped(WorkflowRow, subject.tenant_id).where(*where).limit(page.limit + 1)
     query = query.order_by(*((column.desc(), WorkflowRow.id.desc()) if descending else (column, WorkflowRow.id)))
     if page.cursor:

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, InvalidSpec, PreconditionFailed
-from agentflow.identity.subject import Subject
+from agentflow.identity.permissions import Permission
+from agentflow.identity.subject import Resource, ResourceKind, Subject
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
@@ -108,7 +109,7 @@ class WorkflowService:
         Raises:
             WorkflowNotFound: the tenant has none.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
             return _wire(row, (await repository.find_version(session, subject, row.id, row.version)).spec)
 
@@ -123,7 +124,7 @@ class WorkflowService:
         Raises:
             Malformed: unknown status or sort field, or a cursor of another list.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, which, page)
             specs = await repository.current_specs(session, subject, found.items)
         return Page([_wire(row, specs[row.id]) for row in found.items], found.next_cursor, found.total)
@@ -227,7 +228,7 @@ class WorkflowService:
         Raises:
             WorkflowNotFound: the tenant has no such workflow.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
             found = await repository.list_versions(session, subject, row.id, page)
         return Page([_version(item, with_spec=False) for item in found.items], found.next_cursor, found.total)
@@ -239,7 +240,7 @@ class WorkflowService:
             WorkflowNotFound: the tenant has no such workflow.
             VersionNotFound: it has no such version.
         """
-        async with self._database.reading() as session:
+        async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
             return _version(await repository.find_version(session, subject, row.id, number), with_spec=True)
 
@@ -273,11 +274,14 @@ class WorkflowService:
             WorkflowArchived: it is archived.
             InvalidSpec: the version cannot run, because its graph is not complete.
         """
-        return await self._started.get((subject.tenant_id, ref, number), lambda: self._find_version(subject, ref, number))
+        found = await self._started.get((subject.tenant_id, ref, number), lambda: self._find_version(subject, ref, number))
+        if not subject.may(Permission.WORKFLOWS_EXECUTE, Resource(ResourceKind.WORKFLOW, found.workflow_id)):
+            raise repository.not_found(ref)
+        return found
 
     async def _find_version(self, subject: Subject, ref: str, number: int | None) -> StoredVersion:
-        async with self._database.reading() as session:
-            row = await repository.find(session, subject, ref)
+        async with self._database.reading(subject.tenant_id) as session:
+            row = await repository.find(session, subject, ref, needs=None)
             if row.status == "archived":
                 raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")
             version = await repository.find_version(session, subject, row.id, number or row.version)
@@ -298,7 +302,7 @@ class WorkflowService:
         deleted: bool = False,
     ) -> Workflow:
         async def make(session: AsyncSession) -> Workflow:
-            before = await repository.find(session, subject, ref, deleted=deleted)
+            before = await repository.find(session, subject, ref, deleted=deleted, needs=Permission.WORKFLOWS_WRITE)
             if if_match is not None and etag(before.version, before.updated_at) not in if_match:
                 raise PreconditionFailed("The workflow was changed in the meantime.", hint="Read it again and repeat the change.")
             old_spec = (await repository.find_version(session, subject, before.id, before.version)).spec

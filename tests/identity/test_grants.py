@@ -1,0 +1,118 @@
+"""What is granted on a single thing; and streams that end when somebody is let in no more."""
+
+import asyncio
+
+import pytest
+
+from agentflow.identity import auth
+from tests.identity.people import bearer, hire, mint, sign_in, speaking, working_as
+
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+SPEC = {"name": "w", "nodes": [{"id": "a", "type": "input"}], "edges": [], "start_node": "a"}
+WAITS = {
+    "name": "waits",
+    "nodes": [{"id": "a", "type": "wait_for_event", "config": {"event": "never"}}],
+    "edges": [],
+    "start_node": "a",
+}
+
+
+@pytest.fixture
+async def nobody(app, client):
+    """Give a client of a member whose role allows nothing."""
+    await client.post("/roles", json={"name": "none", "permissions": []})
+    async with working_as(app, client, "nell", "none") as person:
+        yield person
+
+
+async def grant(client, person, workflow, role, **more):
+    me = (await person.get("/auth/me")).json()["user_id"]
+    body = {"grantee_kind": "user", "grantee_id": me, "resource_kind": "workflow", "resource_id": workflow, "role": role}
+    return await client.post("/grants", json={**body, **more})
+
+
+async def test_a_grant_opens_one_workflow_and_its_runs(client, nobody):
+    """The member reads and runs this one, sees its runs alone, and nothing of the others; taken back, nothing is left."""
+    mine, other = [(await client.post("/workflows", json={"name": name, "spec": SPEC})).json()["id"] for name in ("mine", "other")]
+    foreign_run = (await client.post(f"/workflows/{other}/execute?wait=20", json={})).json()["id"]
+    assert (await nobody.get("/workflows")).status_code == 403
+    assert (await nobody.get(f"/workflows/{mine}")).status_code == 403
+    made = await grant(client, nobody, mine, "executor")
+    assert made.status_code == 201, made.text
+    assert (await nobody.get("/auth/me")).json()["grants"][0]["id"] == mine
+    assert [item["id"] for item in (await nobody.get("/workflows?count=true")).json()["items"]] == [mine]
+    assert (await nobody.get(f"/workflows/{mine}")).status_code == 200
+    for ref in (other, "other"):
+        assert (await nobody.get(f"/workflows/{ref}")).json()["code"] == "WORKFLOW_NOT_FOUND"
+        assert (await nobody.post(f"/workflows/{ref}/execute", json={})).json()["code"] == "WORKFLOW_NOT_FOUND"
+    ran = await nobody.post(f"/workflows/{mine}/execute?wait=20", json={})
+    assert ran.status_code == 200, ran.text
+    assert (await nobody.get(f"/runs/{ran.json()['id']}")).status_code == 200
+    assert (await nobody.get(f"/runs/{foreign_run}")).json()["code"] == "RUN_NOT_FOUND"
+    for method, path in (("PATCH", f"/workflows/{mine}"), ("DELETE", f"/workflows/{mine}"), ("POST", "/workflows"), ("GET", "/runs")):
+        answer = await nobody.request(method, path, **({"json": {"name": "x"}} if method in {"PATCH", "POST"} else {}))
+        assert answer.status_code == 403, path
+    assert (await client.delete(f"/grants/{made.json()['id']}")).status_code == 204
+    assert (await nobody.get(f"/workflows/{mine}")).status_code == 403
+
+
+async def test_a_grant_reaches_the_members_of_a_team_until_it_ends(client, nobody, later):
+    """Through the team, with the rights of its role, up to its time."""
+    mine = (await client.post("/workflows", json={"name": "mine", "spec": SPEC})).json()["id"]
+    team = (await client.post("/teams", json={"name": "research"})).json()["id"]
+    me = (await nobody.get("/auth/me")).json()["user_id"]
+    made = await grant(client, nobody, mine, "developer", grantee_kind="team", grantee_id=team, expires_at="2100-01-01T00:00:00Z")
+    assert made.status_code == 201, made.text
+    assert (await nobody.get(f"/workflows/{mine}")).status_code == 403
+    await client.put(f"/teams/{team}/members/{me}")
+    changed = await nobody.patch(f"/workflows/{mine}", json={"description": "ours"})
+    assert (changed.status_code, changed.json()["description"]) == (200, "ours")
+    twice = await grant(client, nobody, mine, "viewer", grantee_kind="team", grantee_id=team)
+    assert twice.json()["code"] == "GRANT_EXISTS"
+    assert (await client.delete(f"/teams/{team}")).status_code == 204
+    assert (await nobody.get(f"/workflows/{mine}")).status_code == 403
+    over = await grant(client, nobody, mine, "viewer", expires_at="2000-01-01T00:00:00Z")
+    assert over.status_code == 422
+
+
+async def test_s19_a_key_with_scopes_cuts_grants_down_too(app, client, nobody):
+    """What is granted on a thing is not more than what the key may do."""
+    mine = (await client.post("/workflows", json={"name": "mine", "spec": SPEC})).json()["id"]
+    await client.put("/roles/none", json={"permissions": ["api-keys:write"]})
+    await grant(client, nobody, mine, "developer")
+    key = await mint(nobody, scopes=["workflows:read"])
+    async with speaking(app, {"X-API-Key": key["secret"]}) as program:
+        assert (await program.get(f"/workflows/{mine}")).status_code == 200
+        assert (await program.patch(f"/workflows/{mine}", json={"description": "x"})).status_code == 403
+
+
+@pytest.mark.parametrize("how", ["logout", "disabled", "demoted"])
+async def test_s12_s27_a_stream_ends_when_its_reader_is_let_in_no_more(app, client, stranger, monkeypatch, how):
+    """Within seconds of signing out, of being shut out, and of losing the permission."""
+    monkeypatch.setattr(auth, "RECHECK_S", 0.05)
+    user = await hire(client, "ada", "viewer")
+    workflow = (await client.post("/workflows", json={"name": "waits", "spec": WAITS})).json()["id"]
+    run = (await client.post(f"/workflows/{workflow}/execute", json={})).json()["id"]
+    async with (
+        asyncio.timeout(20),
+        speaking(app, bearer(await sign_in(stranger, "ada"))) as ada,
+        ada.stream("GET", f"/runs/{run}/events", headers={"Accept": "text/event-stream"}) as stream,
+    ):
+        lines = stream.aiter_lines()
+        assert (await anext(lines)).startswith("id:")
+        if how == "logout":
+            await ada.post("/auth/logout")
+        elif how == "disabled":
+            await client.patch(f"/users/{user['id']}", json={"is_disabled": True})
+        else:
+            await client.put(f"/tenants/current/members/{user['id']}", json={"roles": []})
+        rest = [line async for line in lines]
+    assert not any("run.succeeded" in line for line in rest)
+    await client.post(f"/runs/{run}/cancel")
+
+
+async def test_s27_a_stream_needs_a_credential(client, stranger):
+    """Without one, or with one that is over, there is no stream at all."""
+    for headers in ({}, {"X-API-Key": "afk_nothing"}, {"Authorization": "Bearer a.b.c"}):
+        answer = await stranger.get("/runs/x/events", headers={"Accept": "text/event-stream", **headers})
+        assert answer.status_code == 401
