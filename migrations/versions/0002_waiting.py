@@ -13,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 _PARKED = "status IN ('waiting', 'needs_attention')"
+_SIGNALLED = f"{_PARKED} AND (signals > signals_seen OR (status = 'needs_attention' AND waiting_since IS NULL))"
 _OF_RUN = "run_id IS NOT NULL"
 _UNOWNED = "status = 'queued' AND lease_owner IS NULL"
 _DEAD = "dead_letter_at IS NOT NULL"
@@ -31,6 +32,8 @@ def _run_columns() -> tuple[sa.Column, ...]:
         sa.Column("signals_seen", sa.Integer(), server_default="0", nullable=False),
         sa.Column("wake_at", types.UtcTime(), nullable=True),
         sa.Column("waiting_since", types.UtcTime(), nullable=True),
+        sa.Column("paused_at", types.UtcTime(), nullable=True),
+        sa.Column("paused_by", types.Id(length=16), nullable=True),
         sa.Column("control", types.JsonText(), nullable=True),
         sa.Column("origin_run_id", types.Id(length=16), nullable=True),
         sa.Column("origin_kind", sa.Text(), nullable=True),
@@ -47,6 +50,7 @@ def _other_columns() -> tuple[tuple[str, sa.Column], ...]:
         ("node_runs", sa.Column("input_ref", types.JsonText(), nullable=True)),
         ("node_runs", sa.Column("output_ref", types.JsonText(), nullable=True)),
         ("node_runs", sa.Column("effect", sa.Text(), nullable=True)),
+        ("node_cache", sa.Column("output_ref", types.JsonText(), nullable=True)),
         ("run_specs", sa.Column("last_used_at", types.UtcTime(), nullable=True)),
         ("workflows", sa.Column("retention", types.JsonText(), nullable=True)),
     )
@@ -75,6 +79,16 @@ def _add_artifacts() -> None:
     )
 
 
+def _add_installation_keys() -> None:
+    op.create_table(
+        "installation_keys",
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", types.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("purpose", name=op.f("pk_installation_keys")),
+    )
+
+
 def _create_run_indexes() -> None:
     op.create_index(
         "ix_runs_unowned",
@@ -83,6 +97,9 @@ def _create_run_indexes() -> None:
         unique=False,
         sqlite_where=sa.text(_UNOWNED),
         postgresql_where=sa.text(_UNOWNED),
+    )
+    op.create_index(
+        "ix_runs_signalled", "runs", ["id"], unique=False, sqlite_where=sa.text(_SIGNALLED), postgresql_where=sa.text(_SIGNALLED)
     )
     op.create_index(
         "ix_runs_dead_letter", "runs", ["tenant_id", "id"], unique=False, sqlite_where=sa.text(_DEAD), postgresql_where=sa.text(_DEAD)
@@ -95,6 +112,7 @@ def upgrade() -> None:
     for table, column in _other_columns():
         op.add_column(table, column)
     _add_artifacts()
+    _add_installation_keys()
     # What an old process adds later stays unknown, and is therefore kept.
     used = sa.table("run_specs", sa.column("last_used_at", types.UtcTime()))
     op.execute(used.update().values(last_used_at=datetime.now(UTC)))
@@ -169,13 +187,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("installation_keys")
     op.drop_table("artifacts")
     for table, column in reversed(_other_columns()):
         op.drop_column(table, column.name)
     op.drop_table("run_signals")
     op.drop_table("interrupt_comments")
     op.drop_table("interrupts")
-    for index in ("ix_runs_dead_letter", "ix_runs_unowned", "ix_runs_parked"):
+    for index in ("ix_runs_dead_letter", "ix_runs_signalled", "ix_runs_unowned", "ix_runs_parked"):
         op.drop_index(index, table_name="runs")
     for column in reversed(_run_columns()):
         op.drop_column("runs", column.name)

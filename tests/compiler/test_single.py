@@ -22,6 +22,9 @@ class Recorder:
         self.asked: list[tuple[str, int]] = []
         self._fail_at = fail_at
 
+    def revived(self) -> None:
+        return None
+
     async def run(self, node: PlanNode, iteration: int, scope: Scope, loops: Any) -> Outcome:
         self.asked.append((node.id, iteration))
         if len(self.asked) == self._fail_at:

@@ -9,7 +9,7 @@ from agentflow.bootstrap.runtime import Role
 from agentflow.runtime.runs.service import RunService
 from tests.acceptance.cluster import BROKERS, NOBODY
 from tests.runtime.conftest import world
-from tests.runtime.support import SUBJECT, World, probe, run_to_end, spec_of, transform
+from tests.runtime.support import SUBJECT, World, probe, run_to_end, spec_of, transform, until
 
 __all__ = ["world"]
 
@@ -23,16 +23,17 @@ def broker(request: pytest.FixtureRequest) -> str | None:
 
 
 @asynccontextmanager
-async def serving(world: World, broker: str | None) -> AsyncIterator[RunService]:
+async def serving(world: World, broker: str | None, **more: float) -> AsyncIterator[RunService]:
     """Give the service that accepts runs; with a broker, a worker runs beside it."""
+    changed = {"sweep_interval_s": 0.5, "shutdown_grace_s": 0.5, **more}
     if world.settings.database.startswith("sqlite") and broker is not None:
         pytest.skip("a cluster needs PostgreSQL")
     async with AsyncExitStack() as stack:
         if broker is None:
-            yield await stack.enter_async_context(world.runtime(shutdown_grace_s=0.5))
+            yield await stack.enter_async_context(world.runtime(**changed))
         else:
-            await stack.enter_async_context(world.runtime(Role.WORKER, broker_url=broker, sweep_interval_s=0.5, shutdown_grace_s=0.5))
-            yield await stack.enter_async_context(world.runtime(Role.API, broker_url=broker, sweep_interval_s=0.5, shutdown_grace_s=0.5))
+            await stack.enter_async_context(world.runtime(Role.WORKER, broker_url=broker, **changed))
+            yield await stack.enter_async_context(world.runtime(Role.API, broker_url=broker, **changed))
 
 
 async def test_an_accepted_run_is_driven_once(world: World, broker: str | None):
@@ -66,6 +67,21 @@ async def test_a_run_is_cancelled_wherever_it_is_driven(world: World, broker: st
         await world.probe.arrival("gate").wait()
         cancelled = await runs.cancel(SUBJECT, run.id)
     assert cancelled.status == "cancelled"
+
+
+async def test_what_a_busy_run_waits_for_reaches_it_wherever_it_is_driven(world: World, broker: str | None):
+    """An answer reaches the worker while another branch of the run is busy."""
+    nodes = [probe("a"), {"id": "ask", "type": "ask", "config": {}}, probe("slow", wait_for="gate"), probe("after")]
+    spec = spec_of(nodes, [{"from": "a", "to": ["ask", "slow"]}, "slow>after"])
+    async with serving(world, broker, lease_renew_s=9) as runs:
+        run = await runs.start_inline(SUBJECT, spec, {})
+        await world.probe.arrival("gate").wait()
+        await until(runs, run.id, "interrupt.requested")
+        await runs.answer(SUBJECT, run.id, "ask", {"decision": "yes"})
+        await until(runs, run.id, "interrupt.answered")
+        world.probe.gate("gate").set()
+        ended = await runs.wait(SUBJECT, run.id, 30)
+    assert ended.status == "succeeded", ended.error
 
 
 async def test_a_child_is_driven_beside_its_parent(world: World, broker: str | None):

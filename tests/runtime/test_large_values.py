@@ -180,3 +180,26 @@ async def test_spilling_can_be_switched_off(world: World):
         run = await run_to_end(runs, spec_of([probe("a", value=BIG)]))
     assert run.outputs == BIG
     assert _blobs(world) == []
+
+
+async def test_a_large_cached_output_is_not_in_its_row_and_outlives_its_run(world: World):
+    """The next run takes it from the object store; without it there, the node runs again."""
+    spec = spec_of([probe("a", value=BIG, policy={"cache": {"ttl_s": 600}})])
+    async with world.runtime(spill_bytes=LIMIT) as runs:
+        first = await run_to_end(runs, spec)
+        ((output, reference),) = await _rows(world, "SELECT output, output_ref FROM node_cache")
+        assert (output, bool(reference)) == (None, True)
+        for blob in _blobs(world):
+            if first.id in str(blob):
+                blob.unlink()
+        second = await run_to_end(runs, spec)
+        assert world.probe.runs == {"a": 1}
+        assert (await runs.get(SUBJECT, second.id)).outputs == BIG
+        for blob in _blobs(world):
+            if "cache" in str(blob):
+                blob.unlink()
+        third = await run_to_end(runs, spec)
+        assert (await runs.get(SUBJECT, third.id)).outputs == BIG
+        assert world.probe.runs == {"a": 2}
+        await run_to_end(runs, spec)
+    assert world.probe.runs == {"a": 2}

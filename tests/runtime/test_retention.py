@@ -228,16 +228,19 @@ async def test_cached_outputs_go_when_their_time_is_over(world: World):
 
 async def test_blobs_that_nothing_refers_to_are_found(world: World):
     """A writer that died between blob and row leaves one; it goes after a day, and others stay."""
-    await _runs(world, 1, spec_of([probe("a", value=BIG)]), spill_bytes=1_000)
+    cached = probe("a", value=BIG, policy={"cache": {"ttl_s": 1e6}})
+    await _runs(world, 1, spec_of([cached]), spill_bytes=1_000)
     async with keeper(world, retention_max_age_days=0) as kept:
         mine = {path.name for path in kept.blobs()}
         objects = open_objects(kept.world.settings)
-        for key in (f"{new_id()}/runs/{new_id()}/abc", f"{new_id()}/files/{new_id()}", "something/else"):
+        (in_cache,) = [path for path in kept.blobs() if path.parts[-3] == "cache"]
+        replaced = "/".join((*in_cache.parts[-4:-1], "earlier"))
+        for key in (f"{new_id()}/runs/{new_id()}/abc", f"{new_id()}/files/{new_id()}", replaced, "something/else"):
             await objects.put(key, b"x")
         await objects.close()
         assert (await kept.retention.run_once()).blobs == 0
         kept.clock.ahead = 2 * DAY
-        assert (await kept.retention.run_once()).blobs == 2
+        assert (await kept.retention.run_once()).blobs == 3
         assert {path.name for path in kept.blobs()} == mine | {"else"}
 
 

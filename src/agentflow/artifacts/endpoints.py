@@ -1,12 +1,14 @@
 """REST: artifacts and their contents."""
 
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from agentflow.artifacts.schemas import Artifact
+from agentflow.artifacts.schemas import Artifact, ArtifactLink, LinkCreate
 from agentflow.artifacts.service import ArtifactService
 from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey, etag
@@ -82,7 +84,39 @@ async def get_artifact(request: Request, subject: ArtifactsRead, artifact_id: Ar
 )
 async def get_artifact_content(request: Request, subject: ArtifactsRead, artifact_id: ArtifactId) -> Response:
     """Return the content, to be saved: whatever its type, a browser does not show or run it."""
-    found, pieces = await _artifacts(request).content(subject, artifact_id)
+    return _download(*await _artifacts(request).content(subject, artifact_id))
+
+
+@router.post(
+    "/artifacts/{artifact_id}/link", operation_id="create_artifact_link", summary="Make a download link", response_model=ArtifactLink
+)
+async def create_artifact_link(
+    request: Request, subject: ArtifactsRead, artifact_id: ArtifactId, new: LinkCreate | None = None
+) -> Response:
+    """Make a link by which anybody can download an artifact until it ends. It cannot be called back, but ends with its artifact."""
+    life = timedelta(seconds=(new or LinkCreate()).expires_in_s)
+    return JsonAnswer(await _artifacts(request).link(subject, artifact_id, life))
+
+
+@router.get(
+    "/artifacts/{artifact_id}/download",
+    operation_id="download_artifact",
+    summary="Download by a link",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": "…"}}}},
+)
+async def download_artifact(
+    request: Request,
+    artifact_id: ArtifactId,
+    token: Annotated[str, Query(max_length=200, description="The token of the link.", examples=["AZqfPo1cfEGdLg1fbxwrOgAAAABpIE4A"])],
+) -> Response:
+    """Return the content, as a link that somebody made allows; needs no credential."""
+    answer = _download(*await _artifacts(request).linked(artifact_id, token))
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _download(found: Artifact, pieces: AsyncIterator[bytes]) -> Response:
     headers = {
         "Content-Length": str(found.size),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",

@@ -1,6 +1,6 @@
 """What can go wrong with artifacts."""
 
-from agentflow.errors import Conflict, NotFound
+from agentflow.errors import AgentFlowError, Conflict, Forbidden, Kind, NotFound
 
 
 class ArtifactNotFound(NotFound):
@@ -13,3 +13,15 @@ class ArtifactOfRun(Conflict):
     """The artifact is a value of a run and lives as long as that."""
 
     code, title = "ARTIFACT_OF_RUN", "Artifact belongs to a run"
+
+
+class LinkNotValid(Forbidden):
+    """The signature of a download link does not fit."""
+
+    code, title = "LINK_NOT_VALID", "Link not valid"
+
+
+class LinkExpired(AgentFlowError):
+    """The time of a download link is over."""
+
+    kind, code, title = Kind.GONE, "LINK_EXPIRED", "Link expired"

@@ -15,13 +15,13 @@ from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
 
 
-async def get(session: AsyncSession, subject: Subject, artifact_id: str) -> ArtifactRow:
+async def get(session: AsyncSession, tenant_id: str, artifact_id: str) -> ArtifactRow:
     """Return an artifact.
 
     Raises:
         ArtifactNotFound: the tenant has none of this id.
     """
-    query = scoped(ArtifactRow, subject.tenant_id).where(ArtifactRow.id == artifact_id)
+    query = scoped(ArtifactRow, tenant_id).where(ArtifactRow.id == artifact_id)
     row = (await session.execute(query)).scalar_one_or_none() if is_id(artifact_id) else None
     if row is None:
         raise ArtifactNotFound(f"There is no artifact {artifact_id[:64]}.", hint="GET /api/v1/artifacts lists them.")

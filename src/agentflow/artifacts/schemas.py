@@ -21,3 +21,23 @@ class Artifact(BaseModel):
     created_at: datetime = Field(description="When it was stored.")
     expires_at: datetime | None = Field(default=None, description="When it will be deleted; null for never.")
     href: str = Field(description="Where its content is.", examples=["/api/v1/artifacts/019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a/content"])
+
+
+class LinkCreate(BaseModel):
+    """How long a link shall work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    expires_in_s: int = Field(default=3_600, ge=1, le=604_800, description="Seconds until the link ends; at most a week.", examples=[3_600])
+
+
+class ArtifactLink(BaseModel):
+    """A link that needs no credential."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(
+        description="Where the content can be downloaded: a path of this server, or a whole URL where the object store answers itself.",
+        examples=["/api/v1/artifacts/019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a/download?token=AZqfPo1cfEGdLg1fbxwrOgAAAABpIE4A"],
+    )
+    expires_at: datetime = Field(description="When it ends.")

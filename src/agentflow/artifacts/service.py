@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.artifacts import repository
 from agentflow.artifacts.errors import ArtifactOfRun
+from agentflow.artifacts.links import PURPOSE, Links
 from agentflow.artifacts.models import ArtifactRow
-from agentflow.artifacts.schemas import Artifact
+from agentflow.artifacts.schemas import Artifact, ArtifactLink
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
@@ -21,6 +22,7 @@ from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.objects.base import CHUNK_BYTES, ObjectStoreUnavailable
 from agentflow.infra.objects.objects import Objects
+from agentflow.infra.signatures.signer import Signer
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
@@ -42,14 +44,17 @@ class ArtifactService:
         once: creates things at most once per idempotency key.
         clock: what time stamps come from.
         keep_days: how long a sent file is kept; 0 for ever.
+        presign: whether links lead to the object store itself, where it can do that.
     """
 
-    def __init__(self, database: Database, objects: Objects, once: Once, clock: Clock, keep_days: float) -> None:
+    def __init__(self, database: Database, objects: Objects, once: Once, clock: Clock, keep_days: float, *, presign: bool = False) -> None:
         self._database = database
         self._objects = objects
         self._once = once
         self._clock = clock
         self._keep = timedelta(days=keep_days)
+        self._presign = presign
+        self._links = Links(Signer(database, clock, PURPOSE), clock)
 
     async def create(
         self, subject: Subject, file: BinaryIO, name: str | None, content_type: str | None, *, idempotency: Idempotency | None = None
@@ -111,9 +116,38 @@ class ArtifactService:
         row = await self._row(subject, artifact_id)
         return _wire(row), await self._objects.stream(row.key)
 
+    async def link(self, subject: Subject, artifact_id: str, life: timedelta) -> ArtifactLink:
+        """Return a link by which anybody can download an artifact for a while.
+
+        Raises:
+            ArtifactNotFound: the tenant has none of this id.
+            Forbidden: it is a value of a run, and the caller may not read runs.
+            ObjectStoreUnavailable: the object store cannot sign.
+        """
+        row = await self._row(subject, artifact_id)
+        if self._presign and (url := await self._objects.link(row.key, life)) is not None:
+            return ArtifactLink(url=url, expires_at=self._clock.now() + life)
+        token, ends = await self._links.make(row.tenant_id, row.id, life)
+        return ArtifactLink(url=f"/api/v1/artifacts/{row.id}/download?token={token}", expires_at=ends)
+
+    async def linked(self, artifact_id: str, token: str) -> tuple[Artifact, AsyncIterator[bytes]]:
+        """Return an artifact with its content in pieces, for whoever has a link to it.
+
+        Raises:
+            LinkNotValid: this installation made no such link.
+            LinkExpired: its time is over.
+            ArtifactNotFound: the artifact was deleted.
+            ObjectMissing: its content is gone.
+            ObjectStoreUnavailable: the object store does not answer.
+        """
+        tenant_id = await self._links.read(artifact_id, token)
+        async with self._database.reading(tenant_id) as session:
+            row = await repository.get(session, tenant_id, artifact_id)
+        return _wire(row), await self._objects.stream(row.key)
+
     async def _row(self, subject: Subject, artifact_id: str) -> ArtifactRow:
         async with self._database.reading(subject.tenant_id) as session:
-            row = await repository.get(session, subject, artifact_id)
+            row = await repository.get(session, subject.tenant_id, artifact_id)
         if row.run_id is not None:
             subject.require(Permission.RUNS_READ)
         return row
@@ -139,7 +173,7 @@ class ArtifactService:
             ArtifactOfRun: it is a value of a run.
         """
         async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, artifact_id)
+            row = await repository.get(session, subject.tenant_id, artifact_id)
             if row.run_id is not None:
                 raise ArtifactOfRun(f"The artifact is a value of run {row.run_id}.", hint="It is deleted with the run.")
             await repository.remove(session, subject, artifact_id)

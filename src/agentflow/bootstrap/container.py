@@ -19,7 +19,7 @@ from agentflow.identity.owner import Owner, OwnerService
 from agentflow.identity.subject import ResourceKind, Subject
 from agentflow.identity.tenants.grants import Finder
 from agentflow.infra.db import migrate
-from agentflow.infra.db.backup import examine
+from agentflow.infra.db.backup import DAMAGED_HINT, DatabaseDamaged, examine
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.objects.objects import Objects, open_objects
@@ -106,7 +106,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exporting(settings.otlp_endpoint, content=settings.trace_content, service="agentflow"))
         await stack.enter_async_context(measured_loop())
-        database = Database(settings.database, pool_size=settings.database_pool_size)
+        database = Database(settings.database, pool_size=settings.database_pool_size, timeout_s=settings.database_timeout_s)
         stack.push_async_callback(database.close)
         if database.is_sqlite:
             await asyncio.to_thread(examine, Path(str(database.url.database)))
@@ -162,7 +162,9 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
             registry=registry,
             workflows=workflows,
             collections=collections,
-            artifacts=ArtifactService(database, objects, once, clock, settings.retention_artifact_days),
+            artifacts=ArtifactService(
+                database, objects, once, clock, settings.retention_artifact_days, presign=settings.object_store_presign
+            ),
             runs=runs,
             retention=retention,
             checks=dependencies,
@@ -226,6 +228,8 @@ def _checks(settings: Settings, database: Database, objects: Objects) -> Sequenc
 
 def _ping(database: Database) -> Callable[[], Any]:
     async def ping() -> None:
+        if database.damage is not None:
+            raise DatabaseDamaged(database.damage, hint=DAMAGED_HINT)
         async with database.reading() as session:
             await session.execute(text("SELECT 1"))
 

@@ -111,7 +111,7 @@ async def _runtime(outside: Outside, lines: Lines, role: Role) -> AsyncIterator[
     committer = SpillingCommitter(database, lost_guards, statements, outside.objects, outside.clock, settings.spill_bytes)
     ports = _ports(outside, committer, statements, lines)
     plans = PlanCache(database, outside.registry, outside.renderer, settings.compiled_cache_size)
-    presence = _presence(settings, database)
+    presence = _presence(settings, database, outside.clock)
     leases = Leases(database, outside.clock, presence, new_id(), settings.lease_s)
     claims = Claims(
         database, outside.clock, leases.owner, settings.lease_s, settings.max_concurrent_runs_per_tenant, max_tries=settings.max_attempts
@@ -185,13 +185,13 @@ async def _dispatching(role: Role, settings: Settings, database: Database, pool:
             pool.when_full = news.queued
             receiver = HintReceiver(settings.broker_url, installation, partial(loop.call_soon_threadsafe, pool.wake))
             receiver.start()
-            yield InlineDispatcher(pool, news.cancel)
+            yield InlineDispatcher(pool, news)
             await asyncio.to_thread(receiver.close)
     finally:
         await news.stop()
 
 
-def _presence(settings: Settings, database: Database) -> Presence:
+def _presence(settings: Settings, database: Database, clock: Clock) -> Presence:
     if database.is_sqlite:
         return FilePresence(settings.data_dir / "workers")
-    return AdvisoryPresence(database)
+    return AdvisoryPresence(database, clock)

@@ -5,6 +5,7 @@
 import agentflow.artifacts.models
 import agentflow.identity.models
 import agentflow.infra.idempotency.models
+import agentflow.infra.signatures.models
 import agentflow.knowledge.collections.models
 import agentflow.runtime.checkpoints.models
 import agentflow.runtime.records.models

@@ -1,10 +1,27 @@
 """What the compiled graph asks of the runtime, as a port: ``runtime.execution`` fulfils it, one object per run."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from agentflow.compiler.plan import PlanNode
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What a step changes and whereto it leads.
+
+    Attributes:
+        update: new values by state channel.
+        reach: ids of the nodes that are reached next.
+    """
+
+    update: dict[str, Any]
+    reach: list[str]
+
+
+StepAgain: TypeAlias = Callable[[], Awaitable[Advance | None]]
+"""Runs a step once more; None while a node of it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,17 @@ class Engine(Protocol):
 
         Raises:
             Exception: the run has failed, was cancelled or lost its lease; the graph must stop.
+        """
+        ...
+
+    def stalled_at(self, node: PlanNode, again: StepAgain) -> None:
+        """Take note that a step of the run itself stopped at a node that waits; ``again`` runs it once more, None while it waits."""
+        ...
+
+    def revived(self) -> Advance | None:
+        """Return what came of steps of the run itself that had stopped and are through by now, each once; None when there are none.
+
+        Of a node whose step is not known, only that the graph has to reach it again.
         """
         ...
 

@@ -7,7 +7,7 @@ one collects.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypedDict
 from weakref import WeakKeyDictionary
 
@@ -19,9 +19,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Send
 
 from agentflow.compiler import marks as m
-from agentflow.compiler.engine import Engine, Scope, node_of
+from agentflow.compiler.engine import Advance, Engine, Scope, node_of
 from agentflow.compiler.plan import Plan, PlanNode, Unit
-from agentflow.compiler.steps import Advance, View, finish, loop_channel, mark_channel, run_chain, skip_chain
+from agentflow.compiler.steps import View, finish, loop_channel, mark_channel, run_chain, skip_chain
 from agentflow.spec.model import END
 
 ENGINE = "agentflow_engine"
@@ -39,12 +39,13 @@ def build_graph(plan: Plan) -> "StateGraph[Any, Any, Any, Any]":
     channels = [mark_channel(node_id) for node_id in plan.nodes] + [loop_channel(edge) for edge in plan.loops]
     schema = _schema("RunState", channels)
     graph: Any = StateGraph(schema)
+    units = _units(plan)
     for unit in plan.units:
         head = unit.nodes[0]
-        graph.add_node(unit.id, _unit_step(plan, unit), input_schema=_reads(plan, unit))
+        graph.add_node(unit.id, _unit_step(plan, unit, units), input_schema=_reads(plan, unit))
         if head.body is not None:
             graph.add_node(unit.id + LANE, _lane_step(head), input_schema=_LaneInput)
-            graph.add_node(unit.id + COLLECT, _collect_step(plan, head), input_schema=_reads(plan, unit))
+            graph.add_node(unit.id + COLLECT, _collect_step(plan, head, units), input_schema=_reads(plan, unit))
             graph.add_edge(unit.id + LANE, unit.id + COLLECT)
     graph.add_edge(START, plan.start)
     result: StateGraph[Any, Any, Any, Any] = graph
@@ -129,7 +130,7 @@ async def resume(
     state = await graph.aget_state(config)
     if state.metadata is None:
         return {}
-    units = {node.id: unit.id for unit in plan.units for node in unit.nodes}
+    units = _units(plan)
     under_way = {name.partition("#")[0] for name in state.next}
     left = [units[node] for node, iteration in _latest(begun).items() if not _is_through(state.values.get(mark_channel(node)), iteration)]
     again = [unit for unit in dict.fromkeys(left) if unit not in under_way]
@@ -149,11 +150,22 @@ def _is_through(mark: m.Mark | None, iteration: int) -> bool:
     return m.iteration(mark) > iteration or (m.iteration(mark) == iteration and m.is_final(mark))
 
 
-def _command(advance: Advance) -> "Command[Any]":
-    return Command(update=advance.update, goto=advance.reach)
+def _units(plan: Plan) -> Mapping[str, str]:
+    """Return the unit of each node."""
+    return {node.id: unit.id for unit in plan.units for node in unit.nodes}
 
 
-def _unit_step(plan: Plan, unit: Unit) -> Step:
+def _command(advance: Advance | None, engine: Engine, scope: Scope, units: Mapping[str, str]) -> "Command[Any] | None":
+    """Return what a step changes and where to go on, also with steps that had stopped and are through by now; None to stop here."""
+    revived = engine.revived() if scope is engine.root else None
+    if revived is not None:
+        before = advance or Advance({}, [])
+        reach = dict.fromkeys([*before.reach, *(units[node] for node in revived.reach)])
+        advance = Advance({**before.update, **revived.update}, list(reach))
+    return None if advance is None else Command(update=advance.update, goto=advance.reach)
+
+
+def _unit_step(plan: Plan, unit: Unit, units: Mapping[str, str]) -> Step:
     head = unit.nodes[0]
 
     async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
@@ -163,13 +175,12 @@ def _unit_step(plan: Plan, unit: Unit) -> Step:
         if verdict is m.Verdict.WAIT:
             return None
         if verdict is m.Verdict.SKIP:
-            return _command(skip_chain(plan, unit, view, engine, scope))
+            return _command(skip_chain(plan, unit, view, engine, scope), engine, scope, units)
         if head.body is not None:
             at = view.at(head)
             lanes = await engine.open_map(head, at, scope)
             return Command(goto=[Send(head.id + LANE, {"iteration": at})] * lanes or [head.id + COLLECT])
-        advance = await run_chain(plan, unit, view, engine, scope)
-        return None if advance is None else _command(advance)
+        return _command(await run_chain(plan, unit, view, engine, scope), engine, scope, units)
 
     return step
 
@@ -182,14 +193,14 @@ def _lane_step(node: PlanNode) -> Step:
     return step
 
 
-def _collect_step(plan: Plan, node: PlanNode) -> Step:
+def _collect_step(plan: Plan, node: PlanNode, units: Mapping[str, str]) -> Step:
     async def step(state: dict[str, Any], config: RunnableConfig) -> Any:
         engine, scope = _engine(config)
         view = View(state)
         outcome = await engine.close_map(node, view.at(node), scope, view.loops)
         if outcome is None:
-            return None
+            return _command(None, engine, scope, units)
         view.mark(node, outcome)
-        return _command(finish(plan, node, outcome, view))
+        return _command(finish(plan, node, outcome, view), engine, scope, units)
 
     return step

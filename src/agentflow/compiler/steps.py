@@ -1,25 +1,12 @@
 """What one step of a plan does, whoever drives it: decide, run the nodes of a unit, say where to go on. Knows no LangGraph."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from agentflow.compiler import marks as m
-from agentflow.compiler.engine import Engine, Outcome, Scope
+from agentflow.compiler.engine import Advance, Engine, Outcome, Scope
 from agentflow.compiler.plan import Plan, PlanNode, Unit
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What a step changes and whereto it leads.
-
-    Attributes:
-        update: new values by state channel.
-        reach: ids of the nodes that are reached next.
-    """
-
-    update: dict[str, Any]
-    reach: list[str]
 
 
 def mark_channel(node_id: str) -> str:
@@ -65,6 +52,8 @@ async def run_chain(plan: Plan, unit: Unit, view: View, engine: Engine, scope: S
     for node in unit.nodes:
         through = await engine.run(node, view.at(node), scope, view.loops)
         if through is None:
+            if scope is engine.root and not plan.loops:  # going round a loop takes marks that change meanwhile
+                engine.stalled_at(node, partial(run_chain, plan, unit, view, engine, scope))
             return None
         view.mark(node, outcome := through)
     return finish(plan, unit.nodes[-1], outcome, view)

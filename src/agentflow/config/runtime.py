@@ -18,6 +18,9 @@ class RuntimeSettings(BaseModel):
     max_attempts: int = Field(
         default=3, ge=1, description="Workers that may die of a run, with no node of it finished in between, before it fails."
     )
+    compensation_timeout_s: float = Field(
+        default=300.0, ge=0, description="Seconds that undoing the effects of a cancelled or timed-out run may take (`compensate`)."
+    )
     shutdown_grace_s: float = Field(default=20.0, ge=0, description="Seconds a stopping server lets running nodes finish.")
     park_after_s: float = Field(default=30.0, ge=0, description="A `delay` longer than this many seconds gives its worker back meanwhile.")
     default_run_timeout_s: float = Field(default=86_400.0, gt=0, description="Seconds a run may take when its specification sets no limit.")

@@ -32,6 +32,11 @@ class Settings(IdentitySettings, Limits, RuntimeSettings, StorageSettings, Traff
         default=None, description="`s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…` for large values; without it the data folder."
     )
     database_pool_size: int = Field(default=8, ge=1, le=200, description="Connections this process keeps to the database.")
+    database_timeout_s: float = Field(
+        default=30.0,
+        ge=1,
+        description="Seconds that PostgreSQL may take for one statement; then it counts as hung and its connection as lost.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line written.")
     log_format: Literal["console", "json"] = Field(default="console", description="`console` for people, `json` for machines.")
     metrics_port: int | None = Field(

@@ -14,6 +14,9 @@ class StorageSettings(BaseModel):
     max_inline_bytes: int = Field(
         default=10_000_000, ge=0, description="Bytes of such large values that one answer may hold; the rest it names with a link."
     )
+    object_store_presign: bool = Field(
+        default=False, description="Links to artifacts lead to the object store itself (S3, GCS, Azure) instead of through this server."
+    )
     retention_max_age_days: float = Field(default=30.0, ge=0, description="Days a run is kept after its end; 0 keeps all.")
     retention_max_runs: int = Field(default=0, ge=0, description="Ended runs kept of each workflow, the newest; 0 keeps all.")
     retention_artifact_days: float = Field(default=0.0, ge=0, description="Days an uploaded artifact is kept; 0 keeps all.")

@@ -135,6 +135,7 @@ RolesWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.ROLES_WRITE))
 RunsApprove: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_APPROVE))]
 RunsCancel: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_CANCEL))]
 RunsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_DELETE))]
+RunsPause: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_PAUSE))]
 RunsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_READ))]
 RunsSignal: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_SIGNAL))]
 RunsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.RUNS_READ))]

@@ -55,6 +55,7 @@ PERMISSIONS: Mapping[str, Set[Permission]] = {
         Permission.NODE_TYPES_READ,
         Permission.RUNS_APPROVE,
         Permission.RUNS_CANCEL,
+        Permission.RUNS_PAUSE,
         Permission.RUNS_READ,
         Permission.RUNS_SIGNAL,
         Permission.WORKFLOWS_EXECUTE,

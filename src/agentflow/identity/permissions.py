@@ -44,6 +44,8 @@ class Permission(StrEnum):
     """End runs."""
     RUNS_DELETE = "runs:delete"
     """Delete runs that have ended."""
+    RUNS_PAUSE = "runs:pause"
+    """Pause runs, and let them go on."""
     RUNS_READ = "runs:read"
     """List runs and read their nodes and events, and what they wait for."""
     RUNS_SIGNAL = "runs:signal"

@@ -44,9 +44,12 @@ class Recovery:
                 await task
 
     async def renew(self) -> None:
-        """Prolong the leases, and stop runs whose cancellation another process asked for."""
-        for run_id in await self._leases.renew():
+        """Prolong the leases, stop runs whose cancellation another process asked for, and tell those that something has come for."""
+        cancelled, signalled = await self._leases.renew()
+        for run_id in cancelled:
             self._dispatcher.cancel(run_id)
+        for run_id, signals in signalled.items():
+            self._pool.poke(run_id, signals)
 
     async def sweep(self) -> None:
         """Give back what this process no longer drives, put back what has no living owner, and have the queue looked into."""

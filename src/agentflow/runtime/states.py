@@ -64,6 +64,8 @@ class EventType(StrEnum):
     """A worker drives the run."""
     RUN_RESUMED = "run.resumed"
     """Another worker goes on with the run after its owner died or gave it back; `attempt` counts the owners."""
+    RUN_COMPENSATING = "run.compensating"
+    """What the run has done is being undone; `reason` is the status that it will end with, `nodes` are the executions that undo."""
     RUN_WAITING = "run.waiting"
     """The run waits for a person; `reason` says why."""
     RUN_SUCCEEDED = "run.succeeded"

@@ -19,7 +19,7 @@ class EdgeKind(StrEnum):
     ERROR = "error"
     """``on_error``: taken when the node failed for good."""
     COMPENSATE = "compensate"
-    """``compensate``: never taken; its target is run by itself when the run fails."""
+    """``compensate``: never taken; its target is run by itself when the run fails or is stopped."""
 
 
 @dataclass(frozen=True, slots=True)

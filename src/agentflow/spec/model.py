@@ -77,7 +77,8 @@ class Node(SpecModel):
     )
     compensate: Identifier | None = Field(
         default=None,
-        description="Node that undoes this one; run, last first, when the run fails after this node completed. Nothing else leads to it.",
+        description="Node that undoes this one; run, last first, when the run fails, is cancelled or times out after this node completed. "
+        "Nothing else leads to it.",
         examples=["refund"],
     )
     cache: CachePolicy | None = Field(

@@ -45,7 +45,9 @@ async def put(container, run_id):
 @pytest.fixture
 async def another_worker(settings, container):
     """Give the name of another living worker."""
-    made = FilePresence(settings.data_dir / "workers") if container.database.is_sqlite else AdvisoryPresence(container.database)
+    made = (
+        FilePresence(settings.data_dir / "workers") if container.database.is_sqlite else AdvisoryPresence(container.database, SystemClock())
+    )
     owner = new_id()
     await made.announce(owner)
     yield owner

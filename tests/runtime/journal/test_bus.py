@@ -34,6 +34,10 @@ class Worker:
     def drives(self, run_id: str) -> bool:
         return run_id in self.driven
 
+    def poke(self, run_id: str) -> bool:
+        self.asked.put_nowait(f"poke {run_id}")
+        return True
+
     def look(self) -> None:
         self.asked.put_nowait("look")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -52,6 +52,24 @@ class ApiClient:
     async def upload_file(self, path: str, name: str, content: bytes) -> Any:
         """Post a file as a form upload, under its name, and return the JSON answer."""
         return await self._json("POST", path, files={"file": (name, content)}, data={"id": name})
+
+    async def save(self, path: str, file: BinaryIO) -> int:
+        """Write the answer of a GET into a file, piece by piece; returns its bytes.
+
+        Raises:
+            CliError: the server cannot be reached, or refuses.
+        """
+        size = 0
+        try:
+            async with self._http.stream("GET", BASE + path) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise failure(answer)
+                async for piece in answer.aiter_bytes():
+                    size += file.write(piece)
+        except httpx.TransportError as error:
+            raise _unreachable(self._http, error) from error
+        return size
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """Yield a run's events from ``after`` on, live, up to the one that ends it; a broken connection is taken up again.

@@ -144,7 +144,7 @@ async def database(settings: Settings) -> list[Finding]:
         findings = [Finding("database", Verdict.OK, f"{shown} answers")]
         findings.append(await _schema(db))
         if findings[-1].verdict is Verdict.OK:
-            findings.extend([await _clock(db), await _workers(settings, db), await _dead_letters(db), *await _stuck_runs(settings, db)])
+            findings.extend(await _contents(settings, db))
     except DatabaseDamaged as error:
         return [Finding("database", Verdict.FAILED, error.message, error.hint)]
     except Exception as error:  # noqa: BLE001 - whatever the driver says is the finding
@@ -152,6 +152,20 @@ async def database(settings: Settings) -> list[Finding]:
     finally:
         await db.close()
     return findings
+
+
+async def _contents(settings: Settings, db: Database) -> list[Finding]:
+    from agentflow.entrypoints.cli import cluster_checks
+
+    hints = await cluster_checks.hints(settings, db)
+    return [
+        await _clock(db),
+        *await cluster_checks.workers(settings, db),
+        *([] if hints is None else [hints]),
+        await cluster_checks.events(db),
+        await _dead_letters(db),
+        *await _stuck_runs(settings, db),
+    ]
 
 
 def _exists(db: Database) -> bool:
@@ -185,15 +199,6 @@ async def _clock(db: Database) -> Finding:
         hint = "Let every machine set its clock by NTP: a lease ends early or late by as much."
         return Finding("clock", Verdict.FAILED, f"the database's clock is {skew_s:+.1f} s from this one", hint)
     return Finding("clock", Verdict.OK, f"{skew_s * 1000:+.0f} ms from the database's")
-
-
-async def _workers(settings: Settings, db: Database) -> Finding:
-    from agentflow.runtime.queue.workers import living_workers
-
-    alive = await living_workers(db, settings.data_dir / "workers")
-    if alive:
-        return Finding("workers", Verdict.OK, f"{alive} alive")
-    return Finding("workers", Verdict.WARNING, "none is alive: runs that are accepted wait", "Start `agentflow serve`.")
 
 
 async def _dead_letters(db: Database) -> Finding:

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from agentflow.entrypoints.cli.commands import (
+    artifacts,
     backup,
     collections,
     doctor,
@@ -16,6 +17,7 @@ from agentflow.entrypoints.cli.commands import (
     run,
     runs,
     serve,
+    steering,
     tenants,
     time_travel,
     transfer,
@@ -45,12 +47,17 @@ app.command("run")(run.run)
 app.command("validate")(validate.validate)
 runs.app.command("inbox")(people.inbox)
 runs.app.command("answer")(people.answer)
+runs.app.command("pause")(steering.pause)
+runs.app.command("resume")(steering.resume)
+runs.app.command("signal")(steering.signal)
+runs.app.command("send")(steering.send)
 runs.app.command("checkpoints")(time_travel.checkpoints)
 runs.app.command("fork")(time_travel.fork)
 runs.app.command("retry")(time_travel.retry)
 app.add_typer(runs.app, name="runs")
 app.add_typer(workflows.app, name="workflows")
 app.add_typer(collections.app, name="collections")
+app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(roles.app, name="roles")

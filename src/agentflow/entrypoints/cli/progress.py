@@ -73,8 +73,13 @@ class Progress:
     def _run(self, kind: str, event: Mapping[str, Any]) -> None:
         if kind == "run.resumed":
             self.printer.step("  ↻ resumed", "yellow")
+        elif kind == "run.compensating":
+            self.printer.step(f"  ↶ undoing: {', '.join(event['data'].get('nodes') or ())}", "yellow")
         elif kind == "run.waiting":
             self.last = event
+            if event["data"].get("reason") == "paused":
+                self.printer.step("  ‖ paused; it goes on with `agentflow runs resume`", "yellow")
+                return
             self.printer.step(f"  ‖ waiting at {', '.join(event['data'].get('nodes') or ()) or 'a node'}", "yellow")
         elif kind in _RUN_ENDS:
             self.last = event

@@ -44,3 +44,11 @@ class Watch:
         if self._printer:
             how_to_answer(self._printer, questions)
         return False
+
+
+async def last_seq(client: "ApiClient", run_id: str) -> int:
+    """Return the number of the last event of a run."""
+    events = await client.get(f"/runs/{run_id}/events", after=0)
+    while events["next_after"] is not None:
+        events = await client.get(f"/runs/{run_id}/events", after=events["next_after"])
+    return int(events["items"][-1]["seq"]) if events["items"] else 0

@@ -10,8 +10,8 @@ from agentflow.errors import AgentFlowError, Kind
 QUICK_BYTES = 64_000_000
 """Largest database that is examined at every start: about a fifth of a second. `agentflow doctor` examines any size."""
 
-_HINT = (
-    "Restore a backup: move the damaged file and its -wal and -shm files away, then `agentflow restore FILE`. "
+DAMAGED_HINT = (
+    "Stop the server and restore a backup: move the damaged file and its -wal and -shm files away, then `agentflow restore FILE`. "
     "Without one, `sqlite3 agentflow.db .recover` saves what can be read."
 )
 
@@ -45,7 +45,7 @@ def examine(path: Path, *, largest: int | None = QUICK_BYTES) -> None:
         return
     wrong = faults(path)
     if wrong:
-        raise DatabaseDamaged(f"{path} is damaged: {'; '.join(wrong)}.", hint=_HINT)
+        raise DatabaseDamaged(f"{path} is damaged: {'; '.join(wrong)}.", hint=DAMAGED_HINT)
 
 
 def snapshot(source: Path, target: Path) -> None:
@@ -64,7 +64,7 @@ def snapshot(source: Path, target: Path) -> None:
         examine(temporary, largest=None)
         keep(temporary, target)
     except sqlite3.DatabaseError as error:
-        raise DatabaseDamaged(f"{source} cannot be copied: {error}.", hint=_HINT) from error
+        raise DatabaseDamaged(f"{source} cannot be copied: {error}.", hint=DAMAGED_HINT) from error
     finally:
         temporary.unlink(missing_ok=True)
 

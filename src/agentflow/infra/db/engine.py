@@ -23,6 +23,7 @@ from agentflow.infra.db.lost import end_process_on_lost_write
 from agentflow.infra.db.pool import MeasuredPool
 from agentflow.infra.db.repository import UnscopedQuery
 from agentflow.infra.db.row_security import AS_TENANT
+from agentflow.infra.db.trouble import give_up_what_hangs, tell_damage
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,9 @@ _BUSY_MS = 10_000
 _BULK_TRIES = 4
 _LONGEST_PAUSE_S = 0.05
 """Longest pause before a transaction that another one got in the way of is tried again."""
+
+_CONNECT_S = 10
+"""Seconds that making a connection to PostgreSQL may take."""
 
 _FROZEN_MS = 5_000
 """Longest that PostgreSQL waits for the next statement of a transaction: a process that is frozen within one would keep its locks, and
@@ -69,12 +73,19 @@ class Database:
 
     SQLite has one writer: every writing transaction of the process passes ``_writer``, so that none ever waits inside SQLite
     with a lock held, and "database is locked" can come only from another process (waited for up to ten seconds).
+
+    Args:
+        url: which database.
+        pool_size: most connections.
+        timeout_s: seconds that PostgreSQL may take for a statement before its connection counts as lost; None for ever.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 8, timeout_s: float | None = None) -> None:
         self.url = database_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._engine(pool_size)
+        self.damage: str | None = None
+        """What SQLite said when a statement met a damaged file, or None."""
+        self.engine = self._engine(pool_size, timeout_s)
         self._write_engine = self.engine.execution_options(writes=True)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._write_sessions = async_sessionmaker(self._write_engine, expire_on_commit=False)
@@ -84,7 +95,7 @@ class Database:
         self._read_engine = self._bulk_engine.execution_options(writes=False, single=True) if self._bulk_engine is not None else None
         self._read_threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
 
-    def _engine(self, pool_size: int) -> AsyncEngine:
+    def _engine(self, pool_size: int, timeout_s: float | None) -> AsyncEngine:
         if not self.is_sqlite:
             engine = create_async_engine(
                 self.url,
@@ -94,8 +105,13 @@ class Database:
                 pool_timeout=5,
                 json_deserializer=orjson.loads,
                 hide_parameters=True,  # errors go to the log: what users sent must not
-                connect_args={"server_settings": {"idle_in_transaction_session_timeout": str(_FROZEN_MS)}},
+                connect_args={
+                    "timeout": _CONNECT_S,
+                    "command_timeout": timeout_s,
+                    "server_settings": {"idle_in_transaction_session_timeout": str(_FROZEN_MS)},
+                },
             )
+            give_up_what_hangs(engine.sync_engine)
             replace_dead_connections(engine.sync_engine)
             return engine
         if not self.url.database or self.url.database == ":memory:":
@@ -105,11 +121,30 @@ class Database:
             self.url, poolclass=MeasuredPool, pool_size=pool_size, max_overflow=0, pool_timeout=5, hide_parameters=True
         )
         _as_sqlite(engine.sync_engine)
+        tell_damage(engine.sync_engine, self._note_damage)
         return engine
+
+    def _note_damage(self, words: str) -> None:
+        if self.damage is None:
+            log.error("the database is damaged", path=self.url.database, error=words)
+        self.damage = words
+
+    @asynccontextmanager
+    async def patient(self) -> AsyncIterator["Database"]:
+        """Open a handle on the same database whose statements may take as long as they need: for changes of the schema."""
+        if self.is_sqlite:
+            yield self
+            return
+        handle = Database(self.url.render_as_string(hide_password=False), pool_size=1)
+        try:
+            yield handle
+        finally:
+            await handle.close()
 
     def _thread_engine(self) -> Engine:
         engine = create_engine(self.url.set(drivername="sqlite+pysqlite"), execution_options={"writes": True}, hide_parameters=True)
         _as_sqlite(engine)
+        tell_damage(engine, self._note_damage)
         return engine
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Telling a database that is down or full from a fault of ours."""
+"""Telling a database that is down, full or damaged from a fault of ours."""
 
 import sqlite3
 
@@ -6,6 +6,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from agentflow.errors import AgentFlowError, StorageFull, Unavailable
+from agentflow.infra.db.backup import DAMAGED_HINT, DatabaseDamaged
+from agentflow.infra.db.trouble import is_damage
 
 RETRY_AFTER_S = 1.0
 
@@ -40,6 +42,8 @@ def as_unavailable(error: BaseException) -> AgentFlowError | None:
         return StorageFull(
             "There is no room left for the database; nothing of this request was stored.", hint=hint, retry_after_s=RETRY_AFTER_S
         )
+    if isinstance(error, DBAPIError) and is_damage(error.orig):
+        return DatabaseDamaged(f"The database is damaged: {error.orig}.", hint=DAMAGED_HINT)
     if not _is_down(error):
         return None
     return DatabaseUnavailable(
@@ -61,7 +65,7 @@ def _is_full(error: BaseException) -> bool:
 
 
 def _is_down(error: BaseException) -> bool:
-    if isinstance(error, PoolTimeout | ConnectionError):
+    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError):
         return True
     if not isinstance(error, DBAPIError):
         return False

@@ -7,12 +7,17 @@ takes. The driver knows by itself when the server closed a connection; only one 
 import time
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
 SILENT_S = 1.0
 """Seconds that a connection may lie unused before the server is asked whether it still answers."""
+
+_ANSWER_S = 2.0
+"""Seconds after which a server that does not answer counts as gone; the driver's timeouts are ``TimeoutError``, an ``OSError``."""
 
 _USED = "agentflow_used"
 
@@ -36,6 +41,7 @@ def _note_use(_connection: Any, entry: ConnectionPoolEntry) -> None:
 
 def _answers(engine: Engine, connection: Any) -> bool:
     try:
-        return bool(engine.dialect.do_ping(connection))
-    except engine.dialect.loaded_dbapi.Error:
+        await_only(connection.driver_connection.fetchrow(";", timeout=_ANSWER_S))
+    except (engine.dialect.loaded_dbapi.Error, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
+    return True

@@ -62,7 +62,7 @@ async def prepare(database: Database, metadata: MetaData) -> None:
     if found == HEAD:
         return
     if found is None:
-        async with database.connection() as connection:
+        async with database.patient() as patient, patient.connection() as connection:
             if await connection.run_sync(_create, metadata):
                 return
     await upgrade(database)
@@ -105,7 +105,7 @@ async def _migrate(database: Database, work: "Callable[[Config], None]") -> None
         work(configuration(connection))
 
     try:
-        async with database.connection() as connection:
+        async with database.patient() as patient, patient.connection() as connection:
             await connection.run_sync(locked)
     except CommandError as error:
         raise MigrationFailed(

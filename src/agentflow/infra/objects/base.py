@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from agentflow.errors import AgentFlowError, Kind, Unavailable
@@ -86,6 +86,14 @@ class ObjectStore(Protocol):
 
         Raises:
             ObjectStoreUnavailable: the listing broke off.
+        """
+        ...
+
+    def link(self, key: str, life: timedelta) -> str | None:
+        """Return a URL by which anybody can read a blob for a while, or None where the store answers nobody but us.
+
+        Raises:
+            ObjectStoreUnavailable: the store cannot make one now.
         """
         ...
 

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -86,6 +86,10 @@ class FileObjects:
                         facts = path.stat()
                         moment = datetime.fromtimestamp(facts.st_mtime, UTC)
                         yield ObjectInfo(path.relative_to(self._root).as_posix(), facts.st_size, moment)
+
+    def link(self, key: str, life: timedelta) -> str | None:
+        """Return None: files have no address of their own."""
+        return None
 
     def check(self) -> None:
         """Look whether files can be made; see ``ObjectStore.check``."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -76,6 +77,10 @@ class Objects:
         found = self._store.list(folder)
         while page := await self._call("list", lambda: list(islice(found, _PAGE))):
             yield page
+
+    async def link(self, key: str, life: timedelta) -> str | None:
+        """Return a URL by which anybody can read a blob for a while, or None."""
+        return await self._call("link", lambda: self._store.link(key, life))
 
     async def check(self) -> None:
         """Look whether the store answers."""

@@ -94,6 +94,11 @@ class RemoteObjects:
                 for found in batch:
                     yield ObjectInfo(found["path"], found["size"], found["last_modified"])
 
+    def link(self, key: str, life: timedelta) -> str | None:
+        """Return a presigned URL; see ``ObjectStore.link``."""
+        with self._translated("a link", missing_ok=False):
+            return str(self._obstore.sign(self._store, "GET", checked(key), life))
+
     def check(self) -> None:
         """Look whether the store answers; see ``ObjectStore.check``."""
         with self._translated("a listing", missing_ok=False):

@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from agentflow.errors import AgentFlowError
+
 TIMEOUT_S = 2.0
 
 
@@ -51,7 +53,7 @@ class Check:
             await self.probe()
         except Exception as failure:  # noqa: BLE001 - whatever the driver says is the finding
             # Messages of drivers may hold addresses and names of users: the kind of failure is enough for a probe, the log has the rest.
-            error = type(failure).__name__
+            error = failure.code if isinstance(failure, AgentFlowError) else type(failure).__name__
         return error, time.perf_counter() - began
 
     def _answered(self, _task: object) -> None:

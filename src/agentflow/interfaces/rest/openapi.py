@@ -12,7 +12,10 @@ from agentflow.interfaces.rest.problems import MEDIA_TYPE, Problem
 _CREDENTIAL = frozenset({"login", "get_token", "refresh", "reset_password", "verify_email", "redeem_link"})
 """Operations whose body or query is itself the credential."""
 OPEN = (
-    frozenset({"get_liveness", "get_readiness", "get_openapi", "get_jwks", "register", "enter_as_guest", "forgot_password"}) | _CREDENTIAL
+    frozenset(
+        {"get_liveness", "get_readiness", "get_openapi", "get_jwks", "register", "enter_as_guest", "forgot_password", "download_artifact"}
+    )
+    | _CREDENTIAL
 )
 """Operations that need no credential."""
 
@@ -47,9 +50,11 @@ TAGS = {
     "system": "Health, metrics and this document.",
 }
 _SECURITY: list[dict[str, list[str]]] = [{"api_key": []}, {"bearer": []}, {"password": []}]
-_READS_LARGE_VALUES = frozenset({"get_run", "list_run_nodes", "list_run_events", "get_artifact_content"})
+_READS_LARGE_VALUES = frozenset({"get_run", "list_run_nodes", "list_run_events", "get_artifact_content", "download_artifact"})
+_BY_LINK = frozenset({"download_artifact"})
+"""Open operations at which a signature stands for the credential."""
 _STARTS_RUNS = frozenset({"execute_workflow", "execute_spec", "retry_run", "fork_run"})
-_SOMETIMES = {401: _CREDENTIAL, 409: _STATEFUL, 410: _READS_LARGE_VALUES, 429: _STARTS_RUNS | _LIMITED}
+_SOMETIMES = {401: _CREDENTIAL, 403: _BY_LINK, 409: _STATEFUL, 410: _READS_LARGE_VALUES, 429: _STARTS_RUNS | _LIMITED}
 """What some operations answer with besides."""
 _CODES = {
     400: "MALFORMED",

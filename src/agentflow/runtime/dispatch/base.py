@@ -6,6 +6,18 @@ from typing import Protocol
 from agentflow.runtime.records.records import RunRecord
 
 
+class Others(Protocol):
+    """The other processes of a cluster."""
+
+    def cancel(self, run_id: str) -> None:
+        """Ask whoever drives a run to stop it."""
+        ...
+
+    def signalled(self, run_id: str) -> None:
+        """Tell whoever drives a run that something has come which it may wait for."""
+        ...
+
+
 class Dispatcher(Protocol):
     """Brings runs to workers. Nothing here waits, and nothing fails because a broker is down."""
 
@@ -28,6 +40,10 @@ class Dispatcher(Protocol):
 
     def hint(self, run_ids: Iterable[str]) -> None:
         """Tell the workers that these runs were put into the queue."""
+        ...
+
+    def signalled(self, run_id: str) -> None:
+        """Tell whoever drives a run, or else the workers, that something has come which it may wait for."""
         ...
 
     def cancel(self, run_id: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from agentflow.runtime.dispatch.base import Others
 from agentflow.runtime.dispatch.pool import WorkerPool
 from agentflow.runtime.records.records import RunRecord
 
@@ -12,14 +13,6 @@ class Hints(Protocol):
 
     def send(self, run_ids: Iterable[str]) -> None:
         """Tell the workers of queued runs."""
-        ...
-
-
-class Others(Protocol):
-    """The other processes."""
-
-    def cancel(self, run_id: str) -> None:
-        """Ask whoever drives a run to stop it."""
         ...
 
 
@@ -48,6 +41,12 @@ class CeleryDispatcher:
     def hint(self, run_ids: Iterable[str]) -> None:
         """Tell the workers of queued runs."""
         self._hints.send(run_ids)
+
+    def signalled(self, run_id: str) -> None:
+        """Tell whoever drives the run, and the workers, who find it in the queue if nobody does."""
+        if not self._pool.poke(run_id):
+            self._others.signalled(run_id)
+            self._hints.send([run_id])
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run of this process to stop."""

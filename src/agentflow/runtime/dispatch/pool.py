@@ -110,6 +110,18 @@ class WorkerPool:
         """Tell whether this process drives a run."""
         return run_id in self._drives
 
+    def poke(self, run_id: str, signals: int | None = None) -> bool:
+        """Tell a run of this process that something has come which it may wait for; False when it is not driven here.
+
+        Args:
+            run_id: the run.
+            signals: how many signals have come for it; None when that is not known.
+        """
+        drive = self._drives.get(run_id)
+        if drive is not None and drive.poked is not None:
+            drive.poked(signals)
+        return drive is not None
+
     def cancel(self, run_id: str) -> bool:
         """Ask a run of this process to stop."""
         drive = self._drives.get(run_id)

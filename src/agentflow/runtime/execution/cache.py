@@ -3,14 +3,18 @@
 import hashlib
 from typing import Any
 
+import structlog
 from sqlalchemy import select
 
+from agentflow.infra.objects.base import ObjectMissing, ObjectStoreUnavailable
 from agentflow.kit import json
 from agentflow.nodes.context import ResolvedSource
 from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.models import NodeCacheRow
 from agentflow.spec.model import Node
+
+log = structlog.get_logger(__name__)
 
 
 class NodeCache:
@@ -31,16 +35,23 @@ class NodeCache:
         async with self._ports.database.reading() as session:
             row = (
                 await session.execute(
-                    select(NodeCacheRow.output).where(
+                    select(NodeCacheRow.output, NodeCacheRow.output_ref).where(
                         NodeCacheRow.tenant_id == self._tenant_id, NodeCacheRow.key == key, NodeCacheRow.expires_at > now
                     )
                 )
             ).one_or_none()
-        return (False, None) if row is None else (True, row.output)
+        if row is None:
+            return False, None
+        if row.output_ref is None:
+            return True, row.output
+        try:
+            return True, await self._ports.values.get(row.output_ref)
+        except (ObjectMissing, ObjectStoreUnavailable) as error:
+            log.warning("a cached output could not be read; the node runs", key=key, error=error.message)
+            return False, None
 
     def put(self, journal: RunJournal, key: str, output: Any, ttl_s: float) -> None:
         """Keep an output for ``ttl_s`` seconds; durable together with the node run."""
         expires_at = self._ports.clock.now().timestamp() + ttl_s
-        journal.add(
-            self._ports.statements.put_cache, {"tenant_id": self._tenant_id, "key": key, "output": output, "expires_at": expires_at}
-        )
+        row = {"tenant_id": self._tenant_id, "key": key, "output": output, "output_ref": None, "expires_at": expires_at}
+        journal.add(self._ports.statements.put_cache, row)

@@ -1,6 +1,7 @@
 """Drives one run from where it stands to its end."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,8 @@ from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
 from agentflow.infra.objects.base import ObjectMissing
 from agentflow.runtime.execution import counts, spans
-from agentflow.runtime.execution.compensation import compensate
+from agentflow.runtime.execution.attendant import attended
+from agentflow.runtime.execution.compensation import Undoing
 from agentflow.runtime.execution.driver import Driver
 from agentflow.runtime.execution.failures import RunFailed, run_error
 from agentflow.runtime.execution.node_runner import NodeRunner
@@ -49,14 +51,23 @@ class Drive:
     settled: bool = False
     """Whether what the drive came to is stored; if not, somebody has to take the run up again."""
     task: asyncio.Task[None] | None = None
+    poked: Callable[[int | None], None] | None = None
+    """Tells whoever looks after what waits that something has come."""
     graph: asyncio.Task[None] | None = field(default=None, repr=False)
+    undoing: asyncio.Task[None] | None = field(default=None, repr=False)
+    """What undoes the effects of a run that was stopped."""
+    released: bool = False
+    """Whether somebody else has to go on undoing."""
 
     def ask(self, stop: Stop) -> None:
-        """Ask the run to stop; the first reason counts."""
+        """Ask the run to stop; the first reason counts. What undoes its effects is only stopped by a process that shuts down."""
         if self.stop is None:
             self.stop = stop
             if self.graph is not None:
                 self.graph.cancel()
+        elif stop is Stop.RELEASE and self.undoing is not None:
+            self.released = True
+            self.undoing.cancel()
 
 
 _EVENTS = {
@@ -108,13 +119,8 @@ class Executor:
         except (ExpressionError, InvalidSpec, ObjectMissing) as error:
             run.status, run.error = RunStatus.FAILED, _unusable(error)
         except asyncio.CancelledError:
-            if journal.broken is not None:
-                log.warning("run lost to another owner", run_id=run.id, reason=repr(journal.broken))
+            if not await self._stopped(doing, runner, journal):
                 return
-            if doing.stop is None or doing.stop is Stop.RELEASE:
-                await journal.flush()
-                raise
-            run.status, run.error = _stopped(doing.stop, run)
         except Exception:
             log.exception("the engine failed", run_id=run.id)
             run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))
@@ -154,20 +160,74 @@ class Executor:
         """Run the graph until nothing can go on any more, also not with what was answered meanwhile."""
         run, fresh = doing.run, doing.fresh
         while True:
-            runner.waits.held.clear()
-            memory = None if fresh else runner.memory
+            runner.stalled.clear()
             try:
-                await self._driver.drive(plan, runner, run, journal, memory, [] if fresh else runner.begun)
+                await self._round(doing, plan, runner, journal, fresh=fresh)
             except RunFailed as failure:
                 if not plan.compensates:
                     raise
-                runner.waits.held.clear()  # what other branches waited for is of no use any more
-                await compensate(plan, runner, failure)
+                runner.stalled.clear()  # what other branches waited for is of no use any more
+                undoing = Undoing(runner, RunStatus.FAILED)
+                await undoing.run()
+                failure.error["details"] = {**failure.error.get("details", {}), **undoing.details}
                 if not runner.waits.held:
                     raise
-            if not runner.waits.held or not await begin_again(run, runner, journal, self._ports.database):
+            if not runner.stalled.through and not (runner.waits.held and await begin_again(run, runner, journal, self._ports.database)):
                 return
             fresh = False
+
+    async def _round(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal, *, fresh: bool) -> None:
+        """Run the graph until nothing can go on, and look after what waits meanwhile."""
+        memory = None if fresh else runner.memory
+
+        def must_stop() -> bool:
+            return doing.stop is not None or journal.broken is not None
+
+        async with attended(doing.run, runner.waits, runner.stalled, self._ports, must_stop) as attendant:
+            doing.poked = attendant.poke
+            await self._driver.drive(plan, runner, doing.run, journal, memory, [] if fresh else runner.begun)
+
+    async def _stopped(self, doing: Drive, runner: NodeRunner | None, journal: RunJournal) -> bool:
+        """Say how a run that was stopped ends, and undo what it has done; False when it is lost to another owner.
+
+        Raises:
+            CancelledError: the process shuts down; the next owner goes on.
+        """
+        if journal.broken is None and (doing.stop is None or doing.stop is Stop.RELEASE):
+            await journal.flush()
+            raise asyncio.CancelledError
+        if journal.broken is None and doing.stop is not None:
+            doing.run.status, doing.run.error = _reason(doing.stop, doing.run)
+            if runner is not None and runner.plan.compensates:
+                await self._undo(doing, runner, journal)
+        if journal.broken is not None:
+            log.warning("run lost to another owner", run_id=doing.run.id, reason=repr(journal.broken))
+        return journal.broken is None
+
+    async def _undo(self, doing: Drive, runner: NodeRunner, journal: RunJournal) -> None:
+        """Undo what a stopped run has done, for as long as that may take.
+
+        Raises:
+            CancelledError: the process shuts down; the next owner goes on.
+        """
+        undoing = Undoing(runner, doing.run.status)
+        if not undoing.needed:
+            return
+        runner.stalled.clear()
+        doing.undoing = journal.on_broken = asyncio.get_running_loop().create_task(undoing.run())
+        try:
+            _, late = await asyncio.wait([doing.undoing], timeout=self._ports.settings.compensation_timeout_s)
+        finally:
+            doing.undoing.cancel()
+        if late:
+            await asyncio.wait(late)
+        if not doing.undoing.cancelled() and (error := doing.undoing.exception()) is not None:
+            log.error("undoing failed", run_id=doing.run.id, error=repr(error))
+        if doing.released:
+            doing.run.status, doing.run.error = RunStatus.RUNNING, None
+            await journal.flush()
+            raise asyncio.CancelledError
+        doing.run.error = _with_undone(doing.run, undoing)
 
     def _begin(self, run: RunRecord, journal: RunJournal) -> None:
         begins = run.started_at is None
@@ -227,7 +287,7 @@ def _subject(run: RunRecord) -> Subject:
     return Subject(run.tenant_id, run.user_id, ALL_PERMISSIONS)
 
 
-def _stopped(stop: Stop, run: RunRecord) -> tuple[RunStatus, dict[str, Any] | None]:
+def _reason(stop: Stop, run: RunRecord) -> tuple[RunStatus, dict[str, Any] | None]:
     if stop is Stop.CANCEL:
         return RunStatus.CANCELLED, None
     seconds = (run.deadline_at - run.created_at).total_seconds()
@@ -240,6 +300,16 @@ def _stopped(stop: Stop, run: RunRecord) -> tuple[RunStatus, dict[str, Any] | No
         "details": {"limit": "timeout_s"},
     }
     return RunStatus.TIMED_OUT, error
+
+
+def _with_undone(run: RunRecord, undoing: Undoing) -> dict[str, Any]:
+    """Return the error of a stopped run, with what came of undoing its effects."""
+    details = undoing.details
+    left = [*details["not_compensated"], *details.get("interrupted", ())]
+    error = run.error or {"code": "CANCELLED", "message": "The run was cancelled.", "node_id": None, "attempt": None, "hint": None}
+    done = "What it had done was undone." if not left else f"What it had done was not wholly undone: {', '.join(left)}."
+    hint = error["hint"] if not left else "Look at what the named executions did, and undo it by hand where that is needed."
+    return {**error, "message": f"{error['message']} {done}", "hint": hint, "details": {**error.get("details", {}), **details}}
 
 
 def _unusable(error: ExpressionError | InvalidSpec | ObjectMissing) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""Which ways a node takes once it is through."""
+"""Which ways a node takes once it is through, and what comes by them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from agentflow.compiler import marks
-from agentflow.compiler.engine import Outcome
-from agentflow.compiler.plan import PlanEdge, PlanNode
+from agentflow.compiler.engine import Outcome, Scope
+from agentflow.compiler.plan import Plan, PlanEdge, PlanNode
 from agentflow.errors import NodeError
 from agentflow.nodes.base import NodeConfig
+from agentflow.nodes.context import Part
+from agentflow.runtime.execution.shown import leads_on
 from agentflow.runtime.records.records import NodeRecord
 from agentflow.runtime.states import NodeStatus
 from agentflow.spec.expressions import Renderer
@@ -69,3 +71,32 @@ def _may_loop(edge: PlanEdge, loops: Mapping[int, int]) -> bool:
         hint='Raise max_iterations, or set "on_exhausted": "continue" to leave by the other edges.',
         details={"max_iterations": edge.loop.max_iterations},
     )
+
+
+def parts(node: PlanNode, scope: Scope, latest: Mapping[str, NodeRecord]) -> list[Part]:
+    """Return what came to a node from each node before it; ``latest`` holds the last execution by key."""
+    found: dict[str, Part] = {}
+    for edge in node.incoming:
+        record = latest.get(scope.key(edge.source))
+        arrived = record is not None and record.is_final and edge.index in recorded(record).taken
+        if record is None or not arrived:
+            found.setdefault(edge.source, Part(edge.source, "skipped", None))
+        elif record.status is NodeStatus.COMPLETED:
+            found[edge.source] = Part(edge.source, "completed", record.output)
+        else:
+            found[edge.source] = Part(edge.source, "failed" if record.status is NodeStatus.FAILED else "skipped", None)
+    return list(found.values())
+
+
+def closing_outputs(plan: Plan, latest: Mapping[str, NodeRecord]) -> Any:
+    """Return the result of a run whose specification names no ``outputs``.
+
+    That is what the last ``output`` node gave; without one, what the node at the end gave, or by id what the nodes at the ends gave.
+    """
+    done = [record for key, record in latest.items() if key in plan.nodes and record.status is NodeStatus.COMPLETED]
+    done.sort(key=lambda record: record.position)
+    for record in reversed(done):
+        if record.type == "output":
+            return record.output
+    ends = [record for record in done if not leads_on(plan.nodes[record.key])]
+    return ends[0].output if len(ends) == 1 else {record.key: record.output for record in ends}

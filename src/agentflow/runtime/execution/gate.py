@@ -5,6 +5,7 @@ from typing import Any
 
 from agentflow.compiler.engine import Scope
 from agentflow.compiler.plan import PlanNode
+from agentflow.errors import NodeError
 from agentflow.runtime.execution.waits import Place, Waits
 from agentflow.runtime.interrupts.records import Interrupt, InterruptKind
 from agentflow.runtime.journal.writer import RunJournal
@@ -86,6 +87,15 @@ def _rendered(node: PlanNode, scope: Scope) -> Any:
         return node.config.render(scope.names)
     except ExpressionError as error:
         return {"error": str(error)}
+
+
+def said_to_have_failed(record: NodeRecord, verdict: Interrupt) -> NodeError:
+    """Return the error of an execution of unknown outcome that a person said has failed."""
+    return NodeError(
+        f"The outcome of node {record.key} was unknown, and {verdict.answered_by} said that it failed.",
+        error_code="UNKNOWN_OUTCOME",
+        hint="The run's events hold the answer.",
+    )
 
 
 def unknown_outcome(record: NodeRecord) -> dict[str, Any]:

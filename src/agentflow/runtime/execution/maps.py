@@ -90,7 +90,7 @@ class MapWork:
             return runner.last_output.pop(scope.prefix, None)
         scope = Scope(f"{key}@{self.record.iteration}/" if self.record.iteration else key + "/", names)
         await self._drive(scope, runner)
-        if any(key.startswith(scope.prefix) for key, _ in runner.waits.held):
+        if runner.stalled.under(scope.prefix):
             return _WAITS
         last = runner.last_output.pop(scope.prefix, None)
         if self._body.output is None:

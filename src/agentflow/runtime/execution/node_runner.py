@@ -3,24 +3,25 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from agentflow.compiler.engine import Outcome, Scope
+from agentflow.compiler.engine import Advance, Outcome, Scope, StepAgain
 from agentflow.compiler.plan import Plan, PlanNode
 from agentflow.errors import NodeError
 from agentflow.identity.subject import Subject
 from agentflow.nodes.base import NodeConfig
-from agentflow.nodes.context import Part
 from agentflow.runtime.execution import flow
 from agentflow.runtime.execution.attempts import Tries, attempt, to_json, validated
 from agentflow.runtime.execution.cache import NodeCache
 from agentflow.runtime.execution.context import Context
 from agentflow.runtime.execution.failures import RunFailed, Suspended, UnknownOutcome, as_node_error, run_error
-from agentflow.runtime.execution.gate import FAIL, RETRY, Gate
+from agentflow.runtime.execution.gate import FAIL, RETRY, Gate, said_to_have_failed
 from agentflow.runtime.execution.maps import MapWork
 from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.execution.resolve import SourceResolver
-from agentflow.runtime.execution.shown import duration_ms, leads_on, root_names, too_many_steps, view
+from agentflow.runtime.execution.shown import duration_ms, root_names, too_many_steps, view
+from agentflow.runtime.execution.stalled import Stalled
 from agentflow.runtime.execution.throttle import Throttle
 from agentflow.runtime.execution.usage import UsageMeter
 from agentflow.runtime.execution.waits import Place, Waits
@@ -54,7 +55,7 @@ class NodeRunner:
         self.meter = UsageMeter(plan.spec.limits)
         self.last_output: dict[str, Any] = {}
         """By scope prefix, the output of the node that completed last."""
-        self._run, self._plan, self._subject, self._ports = run, plan, subject, ports
+        self._run, self.plan, self._ports = run, plan, ports
         self._sources = SourceResolver(plan.spec, ports.secrets, ports.renderer)
         self._cache = NodeCache(run.tenant_id, ports)
         self._memory = {(record.key, record.iteration): record for record in memory}
@@ -62,8 +63,12 @@ class NodeRunner:
         self._maps: dict[tuple[str, int], MapWork] = {}
         self._position = max((record.position for record in memory), default=0)
         self._max_steps = min(plan.spec.limits.max_steps or ports.settings.max_run_steps, ports.settings.max_run_steps)
+        self.undoing = False
+        """Whether what the run has done is being undone: no limit on steps may keep it from that."""
         self.waits = Waits(run, journal, ports)
+        self.stalled = Stalled(self.waits.held)
         self._gate = Gate(run, self.waits, journal)
+        self._context = partial(Context, run=run, subject=subject, journal=journal, meter=self.meter, waits=self.waits, ports=ports)
         self._throttle = Throttle(run, plan, journal, ports.lines, self._latest.get) if plan.spec.queues else None
         self._tries = Tries(journal, ports.settings.max_value_bytes, ports.budgets)
         self._pins: Mapping[str, Any] = (run.control or {}).get("pins", {})
@@ -76,7 +81,7 @@ class NodeRunner:
     def _recall(self, record: NodeRecord) -> None:
         self.meter.add_stored(record.usage)
         self._latest[record.key] = record
-        node = self._plan.nodes.get(record.key)
+        node = self.plan.nodes.get(record.key)
         if node is not None and record.is_final:
             self._show(node, record, self.root)
 
@@ -93,10 +98,30 @@ class NodeRunner:
     async def run(self, node: PlanNode, iteration: int, scope: Scope, loops: Mapping[int, int]) -> Outcome | None:
         """Run one node, unless it has run; see ``Engine.run``."""
         place = (scope.key(node.id), iteration)
+        again = self.stalled.running.get(place)
+        if again is not None and again is not asyncio.current_task():
+            await asyncio.wait([again])
+        outcome = await self._go(node, place, scope, loops)
+        if outcome is None:
+            self.stalled.add(place, partial(self._go, node, place, scope, dict(loops)))
+        elif self.waits.held:
+            self.waits.held.pop(place, None)
+        return outcome
+
+    def stalled_at(self, node: PlanNode, again: StepAgain) -> None:
+        """Take note of a step that stopped at a node which waits; see ``Engine.stalled_at``."""
+        self.stalled.add_step(node.id, again)
+
+    def revived(self) -> Advance | None:
+        """Return what came of nodes that waited; see ``Engine.revived``."""
+        return self.stalled.take(self.plan.nodes) if self.stalled.through else None
+
+    async def _go(self, node: PlanNode, place: Place, scope: Scope, loops: Mapping[int, int]) -> Outcome | None:
+        iteration = place[1]
         known = self._memory.get(place)
         if known is not None and known.is_final:
             return await self._leave(node, place, self._recorded(node, known, scope, loops))
-        if self._gate.on and not await self._gate.may_begin(node, place, scope):
+        if self._is_paused(place) or (self._gate.on and not await self._gate.may_begin(node, place, scope)):
             return None
         verdict = None
         if known is not None and self._gate.doubts(node, known) and (verdict := await self._gate.verdict(known)) is None:
@@ -109,6 +134,13 @@ class NodeRunner:
         if outcome is not None and node.effect is not EffectClass.PURE:
             await self.journal.flush()
         return outcome and await self._leave(node, place, outcome)
+
+    def _is_paused(self, place: Place) -> bool:
+        """Tell whether nothing may begin now; then the execution waits. What is under way goes on, and so does undoing."""
+        if self._run.paused_at is None or self.undoing:
+            return False
+        self.waits.hold(place, None)
+        return True
 
     async def _leave(self, node: PlanNode, place: Place, outcome: Outcome) -> Outcome | None:
         if not self._gate.on or await self._gate.may_leave(node.id, place, self._memory[place].output):
@@ -166,11 +198,7 @@ class NodeRunner:
         answer = verdict.answer or {}
         try:
             if answer.get("decision") == FAIL:
-                raise NodeError(
-                    f"The outcome of node {doing.record.key} was unknown, and {verdict.answered_by} said that it failed.",
-                    error_code="UNKNOWN_OUTCOME",
-                    hint="The run's events hold the answer.",
-                )
+                raise said_to_have_failed(doing.record, verdict)
             output = to_json(answer.get("values"), self._ports.settings.max_value_bytes)
             return self._complete(doing, self._prepare(doing), output)
         except (NodeError, ExpressionError) as error:
@@ -210,7 +238,7 @@ class NodeRunner:
 
     def _record(self, node: PlanNode, key: str, iteration: int, status: NodeStatus) -> NodeRecord:
         self._position += 1
-        if self._position > self._max_steps:
+        if self._position > self._max_steps and not self.undoing:
             raise RunFailed(too_many_steps(self._max_steps, key))
         record = NodeRecord(key, iteration, self._position, node.node.type, status)
         self._memory[(key, iteration)] = self._latest[key] = record
@@ -234,18 +262,8 @@ class NodeRunner:
             found, output = await self._cache.find(key)
             if found:
                 return output
-        context = Context(
-            run=self._run,
-            record=record,
-            parts=self._parts(doing) if node.incoming else (),
-            source=source,
-            subject=self._subject,
-            journal=self.journal,
-            meter=self.meter,
-            waits=self.waits,
-            recovered=doing.recovered,
-            ports=self._ports,
-        )
+        parts = flow.parts(node, doing.scope, self._latest) if node.incoming else ()
+        context = self._context(record=record, parts=parts, source=source, recovered=doing.recovered)
         try:
             entrance = None if self._throttle is None else self._throttle.entrance(node, record)
             output = await attempt(node, config, record, context, self._tries, entrance)
@@ -256,19 +274,6 @@ class NodeRunner:
         if node.node.cache is not None:
             self._cache.put(self.journal, key, output, node.node.cache.ttl_s)
         return output
-
-    def _parts(self, doing: _Execution) -> list[Part]:
-        parts: dict[str, Part] = {}
-        for edge in doing.node.incoming:
-            record = self._latest.get(doing.scope.key(edge.source))
-            arrived = record is not None and record.is_final and edge.index in flow.recorded(record).taken
-            if record is None or not arrived:
-                parts.setdefault(edge.source, Part(edge.source, "skipped", None))
-            elif record.status is NodeStatus.COMPLETED:
-                parts[edge.source] = Part(edge.source, "completed", record.output)
-            else:
-                parts[edge.source] = Part(edge.source, "failed" if record.status is NodeStatus.FAILED else "skipped", None)
-        return list(parts.values())
 
     def _complete(self, doing: _Execution, config: NodeConfig, output: Any) -> Outcome:
         node, record, scope = doing.node, doing.record, doing.scope
@@ -320,23 +325,16 @@ class NodeRunner:
             scope.nodes[node.id] = {**node.empty, "error": record.error}
 
     def closing_outputs(self) -> Any:
-        """Return the result of a run whose specification names no ``outputs``.
-
-        That is what the last ``output`` node gave; without one, what the node at the end gave, or by id what the nodes at the ends gave.
-        """
-        done = [record for key, record in self._latest.items() if key in self._plan.nodes and record.status is NodeStatus.COMPLETED]
-        done.sort(key=lambda record: record.position)
-        for record in reversed(done):
-            if record.type == "output":
-                return record.output
-        ends = [record for record in done if not leads_on(self._plan.nodes[record.key])]
-        return ends[0].output if len(ends) == 1 else {record.key: record.output for record in ends}
+        """Return the result of a run whose specification names no ``outputs``; see ``flow.closing_outputs``."""
+        return flow.closing_outputs(self.plan, self._latest)
 
     async def open_map(self, node: PlanNode, iteration: int, scope: Scope) -> int:
         """Begin a map; see ``Engine.open_map``."""
         place = (scope.key(node.id), iteration)
         known = self._memory.get(place)
-        if (known is not None and known.is_final) or (self._gate.on and not await self._gate.may_begin(node, place, scope)):
+        if (known is not None and known.is_final) or self._is_paused(place):
+            return 0
+        if self._gate.on and not await self._gate.may_begin(node, place, scope):
             return 0
         return (await self._map(node, iteration, scope)).lanes
 

@@ -19,16 +19,30 @@ if TYPE_CHECKING:
     from agentflow.runtime.execution.node_runner import NodeRunner
 
 
+PAUSED = "paused"
+"""Why a run waits that somebody paused."""
+
+
 class Parked(Exception):
     """The run waits, and is stored so."""
+
+
+async def heard(run: RunRecord, database: Database) -> int:
+    """Return how many signals have come for a run; whether it is paused by now is noted in ``run``."""
+    query = select(RUNS.c.signals, RUNS.c.paused_at, RUNS.c.paused_by).where(RUNS.c.id == run.id)
+    async with database.reading() as session:
+        row = (await session.execute(query)).one_or_none()
+    if row is None:
+        return run.signals
+    run.paused_at, run.paused_by = row.paused_at, row.paused_by
+    return int(row.signals)
 
 
 async def begin_again(run: RunRecord, runner: "NodeRunner", journal: RunJournal, database: Database) -> bool:
     """Tell whether something came for a run that could not go on: then it is driven another round instead of being parked."""
     await journal.flush()
-    async with database.reading() as session:
-        signals = await session.scalar(select(RUNS.c.signals).where(RUNS.c.id == run.id))
-    if signals is None or signals <= run.signals:
+    signals = await heard(run, database)
+    if signals <= run.signals:
         return False
     run.signals = signals
     await runner.waits.load()
@@ -60,7 +74,12 @@ async def park(run: RunRecord, runner: "NodeRunner", journal: RunJournal, ports:
             "signals_seen": run.signals_seen,
         },
     )
-    data: dict[str, Any] = {"reason": run.status.value, "nodes": sorted({key for key, _ in waits.held})}
+    data: dict[str, Any] = {
+        "reason": run.status.value if run.paused_at is None else PAUSED,
+        "nodes": sorted({key for key, _ in waits.held}),
+    }
+    if run.paused_at is not None:
+        data["by"] = run.paused_by
     if run.error is not None:
         data["error"] = run.error
     if run.wake_at is not None:

@@ -30,6 +30,8 @@ class Waits:
         self._waited = False
         self.held: dict[Place, datetime | None] = {}
         """The executions that wait, each with the moment to look again, or None."""
+        self.on_hold: Callable[[], None] | None = None
+        """Called when one begins to wait."""
 
     @property
     def finished(self) -> bool:
@@ -74,6 +76,12 @@ class Waits:
         """Note that an execution waits."""
         self.held[place] = wake_at
         self._waited = True
+        if self.on_hold is not None:
+            self.on_hold()
+
+    def asks(self, place: Place) -> bool:
+        """Tell whether a question at a place is open."""
+        return any((interrupt.key, interrupt.iteration) == place for interrupt in self.open)
 
     async def settled(
         self, kind: InterruptKind, place: Place, request: Callable[[], Mapping[str, Any]], *, again: bool = False

@@ -13,12 +13,12 @@ from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import iso
 from agentflow.runtime.interrupts.records import Interrupt, InterruptKind, InterruptStatus
 from agentflow.runtime.records.models import InterruptRow
-from agentflow.runtime.records.statements import INTERRUPTS, RUNS, signalled
+from agentflow.runtime.records.statements import INTERRUPTS, RUNS, one_of, signalled
 from agentflow.runtime.states import EventType, RunStatus
 
 _FIELDS = tuple(item.name for item in fields(Interrupt))
 COLUMNS = tuple(INTERRUPTS.c[name] for name in _FIELDS)
-OPEN = InterruptRow.status == InterruptStatus.OPEN.value
+OPEN = one_of(INTERRUPTS.c.status, InterruptStatus.OPEN)
 
 
 def interrupt_row(interrupt: Interrupt) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from agentflow.runtime.states import EventType
 _TEXT = 1_000
 """Most characters of streamed text in one message."""
 
-_CHANGED, _ENDED, _LIVE, _READS, _CANCEL, _QUEUED = "changed", "ended", "live", "reads", "cancel", "queued"
+_CHANGED, _ENDED, _LIVE, _READS, _CANCEL, _QUEUED, _SIGNALLED = "changed", "ended", "live", "reads", "cancel", "queued", "signalled"
 
 
 class Worker(Protocol):
@@ -26,6 +26,10 @@ class Worker(Protocol):
 
     def cancel(self, run_id: str) -> bool:
         """Stop a run, if it is driven here."""
+        ...
+
+    def poke(self, run_id: str) -> bool:
+        """Tell a run that something has come which it may wait for, if it is driven here."""
         ...
 
     def drives(self, run_id: str) -> bool:
@@ -83,6 +87,10 @@ class RunNews:
         """Ask whoever drives a run to stop it."""
         self._news.send([_CANCEL, run_id])
 
+    def signalled(self, run_id: str) -> None:
+        """Tell whoever drives a run that something has come which it may wait for."""
+        self._news.send([_SIGNALLED, run_id])
+
     def queued(self) -> None:
         """Ask the other workers to look into the queue: this one is full."""
         self._news.send([_QUEUED])
@@ -99,6 +107,8 @@ class RunNews:
                     self.changed(run_id)  # what was committed before it could be heard
             case [kind, str(run_id)] if kind == _CANCEL:
                 self._worker.cancel(run_id)
+            case [kind, str(run_id)] if kind == _SIGNALLED:
+                self._worker.poke(run_id)
             case [kind] if kind == _QUEUED:
                 self._worker.look()
             case [kind, str(run_id), str(type_), node_id, int(seq), str(at), dict(data), _] if kind == _LIVE:

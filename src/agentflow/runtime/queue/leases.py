@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from prometheus_client import Counter
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, literal_column, or_, select, update
 
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
@@ -12,15 +12,16 @@ from agentflow.runtime.queue.presence import Presence
 from agentflow.runtime.queue.wake import wake_due
 from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import RunRecord
+from agentflow.runtime.records.statements import LIVE
 from agentflow.runtime.states import RunStatus
 
-LIVE = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
-STOPPABLE = (*LIVE, RunStatus.WAITING.value, RunStatus.NEEDS_ATTENTION.value)
+_LIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
+STOPPABLE = tuple(status.value for status in (*_LIVE, RunStatus.WAITING, RunStatus.NEEDS_ATTENTION))
 
 # The end of a lease is what the index of live runs is sorted by: queued runs without one are passed over.
-_OWNED = (RunRow.status.in_(LIVE), RunRow.lease_until.is_not(None))
+_OWNED = (LIVE, RunRow.lease_until.is_not(None))
 # Version 0.1 gave a run back by taking its owner from it, and left it running.
-_GIVEN_BACK = and_(RunRow.status == RunStatus.RUNNING.value, RunRow.lease_until.is_(None))
+_GIVEN_BACK = and_(LIVE, RunRow.status == literal_column("'running'"), RunRow.lease_until.is_(None))
 _FREE = {"status": RunStatus.QUEUED.value, "lease_owner": None, "lease_until": None, "fence": RunRow.fence + 1}
 
 
@@ -44,7 +45,7 @@ class Leases:
 
     async def claim_free(self, run: RunRecord) -> bool:
         """Take over a run that nobody drives, whatever its turn; False when it has a living owner or an unknown format."""
-        if run.status.value in LIVE:
+        if run.status in _LIVE:
             owner, until = run.lease_owner, run.lease_until
             held = owner is not None and until is not None and until >= self._clock.now() and not await self._presence.is_dead(owner)
             if held:
@@ -62,15 +63,22 @@ class Leases:
             run.tries += 1
         return claimed
 
-    async def renew(self) -> list[str]:
-        """Prolong every lease of this worker; returns the runs that somebody asked to cancel."""
+    async def renew(self) -> tuple[list[str], dict[str, int]]:
+        """Prolong every lease of this worker.
+
+        Returns:
+            The runs that somebody asked to cancel, and of the others those that something has come for since they were taken up, with the
+            number of their signals.
+        """
         await self._presence.keep()
         mine = self._mine()
         async with self._database.connection() as connection:
             renewed = await connection.execute(update(RunRow).where(*mine).values(lease_until=self._clock.now() + self._lease))
             RENEWALS.inc(renewed.rowcount)
-            asked = await connection.scalars(select(RunRow.id).where(*mine, RunRow.cancel_requested))
-            return list(asked.all())
+            news = or_(RunRow.cancel_requested, RunRow.signals > RunRow.signals_seen)
+            asked = (await connection.execute(select(RunRow.id, RunRow.cancel_requested, RunRow.signals).where(*mine, news))).all()
+        cancelled = [id_ for id_, is_cancelled, _ in asked if is_cancelled]
+        return cancelled, {id_: signals for id_, is_cancelled, signals in asked if not is_cancelled}
 
     async def release(self, run_ids: set[str] | None = None) -> None:
         """Put runs of this worker (all of them when None) back into the queue at once; that does not count as a death.
@@ -91,14 +99,16 @@ class Leases:
         """Put live runs whose owner is dead, or has not renewed in time, back into the queue; returns their ids."""
         others = and_(*_OWNED, RunRow.lease_owner != self.owner)
         async with self._database.reading() as session:
-            owners = (await session.scalars(select(RunRow.lease_owner).where(or_(others, _GIVEN_BACK)).distinct())).all()
-        if not owners:
+            owners = (await session.scalars(select(RunRow.lease_owner).where(others).distinct())).all()
+            given_back = await session.scalar(select(RunRow.id).where(_GIVEN_BACK).limit(1))
+        if not owners and given_back is None:
             return []
         dead = [owner for owner in owners if owner is not None and await self._presence.is_dead(owner)]
         orphaned = and_(others, or_(RunRow.lease_until < self._clock.now(), RunRow.lease_owner.in_(dead)))
+        free = update(RunRow).values(**_FREE).returning(RunRow.id)
         async with self._database.connection() as connection:
-            statement = update(RunRow).where(or_(orphaned, _GIVEN_BACK)).values(**_FREE).returning(RunRow.id)
-            return list((await connection.scalars(statement)).all())
+            # Two statements, for together they would read every run that waits in the queue.
+            return [id_ for which in (orphaned, _GIVEN_BACK) for id_ in (await connection.scalars(free.where(which))).all()]
 
     def _mine(self) -> list[ColumnElement[bool]]:
         return [*_OWNED, RunRow.lease_owner == self.owner]

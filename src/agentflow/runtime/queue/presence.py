@@ -6,14 +6,23 @@ Leases bound recovery everywhere; presence only makes it faster, where the opera
 import contextlib
 import fcntl
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentflow.infra.db.engine import Database
+from agentflow.kit.clock import Clock
+from agentflow.runtime.queue.signs import sign
+
+log = structlog.get_logger(__name__)
+
+_LARGEST_SKEW_S = 1.0
+"""Most that clocks may differ: a tenth of a lease."""
 
 _SETTLED_S = 10
 """Seconds after its start in which a PostgreSQL server's word on who holds a lock is not relied on."""
@@ -52,6 +61,7 @@ class FilePresence:
         path = self._folder / f"{owner}.lock"
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.pwrite(handle, sign().encode(), 0)
         self._held = (handle, path)
 
     async def is_dead(self, owner: str) -> bool:
@@ -88,10 +98,12 @@ class FilePresence:
 class AdvisoryPresence:
     """Session advisory locks of PostgreSQL: released by the server when the connection of a dead process is gone."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._connection: AsyncConnection | None = None
         self._owner: str | None = None
+        self._said = ""
 
     async def announce(self, owner: str) -> None:
         """Hold the lock of ``owner`` on a connection of its own."""
@@ -99,6 +111,8 @@ class AdvisoryPresence:
         self._connection = await self._database.engine.connect()
         await self._connection.execution_options(isolation_level="AUTOCOMMIT")
         await self._connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(owner)})
+        self._said = ""
+        await self._say(self._connection)
 
     async def is_dead(self, owner: str) -> bool:
         """Tell whether the lock of ``owner`` is free; not soon after the server has started, when all had lost their locks."""
@@ -111,10 +125,22 @@ class AdvisoryPresence:
         if self._connection is None or self._owner is None:
             return
         try:
-            await self._connection.execute(text("SELECT 1"))
+            await self._say(self._connection)
         except DBAPIError:
             await self.withdraw()
             await self.announce(self._owner)
+
+    async def _say(self, connection: AsyncConnection) -> None:
+        """Say who this is, where everybody sees it who looks at the connections of the database."""
+        before = self._clock.now()
+        there: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        skew_s = (before + (self._clock.now() - before) / 2 - there).total_seconds()
+        said = sign(skew_s)
+        if said != self._said:
+            await connection.execute(text("SELECT set_config('application_name', :said, false)"), {"said": said})
+            self._said = said
+            if abs(skew_s) > _LARGEST_SKEW_S:
+                log.warning("the clock of this machine differs from the database's: leases end early or late by as much", skew_s=skew_s)
 
     async def withdraw(self) -> None:
         """Close the connection that holds the lock."""

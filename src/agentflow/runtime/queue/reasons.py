@@ -35,6 +35,8 @@ class Code(StrEnum):
     """The owner has not prolonged its lease in time: it hangs, or is cut off from the database."""
     NO_LEASE = "no_lease"
     """The run counts as running and nobody has a lease on it."""
+    PAUSED = "paused"
+    """Somebody paused the run."""
     HUMAN = "human"
     """A node asks a person."""
     EVENT = "event"
@@ -58,7 +60,18 @@ class Code(StrEnum):
 
 
 HEALTHY = frozenset(
-    {Code.ENDED, Code.DRIVEN, Code.HUMAN, Code.EVENT, Code.UNTIL, Code.CHILD, Code.RETRY, Code.RATE_LIMITED, Code.BREAKPOINT}
+    {
+        Code.ENDED,
+        Code.DRIVEN,
+        Code.PAUSED,
+        Code.HUMAN,
+        Code.EVENT,
+        Code.UNTIL,
+        Code.CHILD,
+        Code.RETRY,
+        Code.RATE_LIMITED,
+        Code.BREAKPOINT,
+    }
 )
 """Nothing is wrong with a run that only these hold."""
 
@@ -125,6 +138,13 @@ def other_version(found: int, known: Collection[int]) -> Reason:
 def driven(owner: str, until: datetime) -> Reason:
     """Return that all is well."""
     return Reason(Code.DRIVEN, f"The worker {owner} drives it.", until=until)
+
+
+def paused(since: datetime, by: str | None) -> Reason:
+    """Return that somebody holds the run."""
+    return Reason(
+        Code.PAUSED, f"User {by} paused the run: nothing of it may begin.", "Let it go on with `agentflow runs resume`.", since=since
+    )
 
 
 _ASKED = {

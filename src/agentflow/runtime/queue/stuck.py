@@ -52,7 +52,7 @@ class Detective:
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         self._database, self._clock, self._settings = database, clock, settings
         self._folder: Path = settings.data_dir / "workers"
-        self._presence: Presence = FilePresence(self._folder) if database.is_sqlite else AdvisoryPresence(database)
+        self._presence: Presence = FilePresence(self._folder) if database.is_sqlite else AdvisoryPresence(database, clock)
 
     async def stuck(self, limit: int = 20) -> list[StuckRun]:
         """Return the oldest runs that something is wrong with, over all tenants: the operator asks."""
@@ -101,19 +101,21 @@ class Detective:
 
     async def _owned(self, run: RunRecord, owner: str) -> list[Reason]:
         assert run.lease_until is not None  # noqa: S101 - the caller looked
-        workers = await living_workers(self._database, self._folder)
+        workers = len(await living_workers(self._database, self._folder))
         if await self._presence.is_dead(owner):
             return [reasons.owner_dead(owner, workers)]
         now = self._clock.now()
         if run.lease_until < now:
             return [reasons.lease_late(owner, run.lease_until, now, workers)]
         found = [*await self._held_nodes(run), *await self._open(run)]
+        if run.paused_at is not None:
+            found.insert(0, reasons.paused(run.paused_at, run.paused_by))
         if run.cancel_requested:
             found.insert(0, Reason(Code.CANCELLING, "Somebody asked for its end; its owner learns of it when it next prolongs its lease."))
         return [*found, reasons.driven(owner, run.lease_until)]
 
     async def _queued(self, run: RunRecord) -> Reason:
-        workers = await living_workers(self._database, self._folder)
+        workers = len(await living_workers(self._database, self._folder))
         if not workers:
             return reasons.no_worker(run.created_at)
         mine, same = RunRow.tenant_id == run.tenant_id, RunRow.concurrency_key == run.concurrency_key
@@ -138,6 +140,8 @@ class Detective:
                 Reason(Code.ANSWERED, "What the run waited for has come; the next worker that looks takes it up.", since=run.waiting_since)
             ]
         found = await self._open(run)
+        if run.paused_at is not None:
+            return [reasons.paused(run.paused_at, run.paused_by), *found]
         if not found and run.wake_at is None:
             found = await self._children(run)
         if run.wake_at is not None and not any(reason.until is not None for reason in found):

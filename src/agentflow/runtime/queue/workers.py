@@ -1,4 +1,4 @@
-"""How many workers live, for a person who looks; read-only."""
+"""Which workers live, for a person who looks; read-only."""
 
 import asyncio
 import fcntl
@@ -8,36 +8,41 @@ from pathlib import Path
 from sqlalchemy import text
 
 from agentflow.infra.db.engine import Database
+from agentflow.runtime.queue.signs import WorkerSign, read_sign
+
+_SIGN_BYTES = 100
 
 # Workers hold session locks with keys of 64 bits, see presence; claims and migrations hold theirs for one transaction.
 _HELD = """
-SELECT count(DISTINCT pid) FROM pg_locks
+SELECT max(activity.application_name) FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+GROUP BY pid
 """
 
 
-async def living_workers(database: Database, folder: Path) -> int:
-    """Return how many processes that drive runs are alive on a database; ``folder`` holds their locks beside SQLite."""
+async def living_workers(database: Database, folder: Path) -> list[WorkerSign]:
+    """Return the processes that drive runs and are alive on a database; ``folder`` holds their locks beside SQLite."""
     if database.is_sqlite:
         return await asyncio.to_thread(_held, folder)
     async with database.reading() as session:
-        return int(await session.scalar(text(_HELD)) or 0)
+        return [read_sign(name or "") for name in (await session.scalars(text(_HELD))).all()]
 
 
-def _held(folder: Path) -> int:
-    return sum(map(_is_held, folder.glob("*.lock")))
+def _held(folder: Path) -> list[WorkerSign]:
+    return [worker for path in folder.glob("*.lock") if (worker := _holder(path)) is not None]
 
 
-def _is_held(path: Path) -> bool:
+def _holder(path: Path) -> WorkerSign | None:
+    """Return who holds a lock, or None when nobody does."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return read_sign(os.read(handle, _SIGN_BYTES).decode(errors="replace"))
     else:
-        return False
+        return None
     finally:
         os.close(handle)

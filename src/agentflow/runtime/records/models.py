@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from agentflow.infra.db.base import Base, TenantOwned
 from agentflow.infra.db.types import Id, JsonText, UtcTime
 
+_SIGNALLED = (
+    "status IN ('waiting', 'needs_attention') AND (signals > signals_seen OR (status = 'needs_attention' AND waiting_since IS NULL))"
+)
+
 
 class RunRow(Base, TenantOwned):
     """One run: what was asked, where it is, who owns it, how it ended."""
@@ -25,12 +29,18 @@ class RunRow(Base, TenantOwned):
             sqlite_where=text("status IN ('queued', 'running')"),
             postgresql_where=text("status IN ('queued', 'running')"),
         ),
-        # Runs that wait: those whose time has come, and those that were answered while they were being parked.
+        # Runs that wait: those whose time has come, and those that were answered while they were being parked (nearly always none).
         Index(
             "ix_runs_parked",
             "wake_at",
             sqlite_where=text("status IN ('waiting', 'needs_attention')"),
             postgresql_where=text("status IN ('waiting', 'needs_attention')"),
+        ),
+        Index(
+            "ix_runs_signalled",
+            "id",
+            sqlite_where=text(_SIGNALLED),
+            postgresql_where=text(_SIGNALLED),
         ),
         # What a worker with a free place reads: each tenant's and limited workflow's runs in the order in which they start.
         Index(
@@ -107,6 +117,8 @@ class RunRow(Base, TenantOwned):
     signals_seen: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     wake_at: Mapped[datetime | None] = mapped_column(UtcTime)
     waiting_since: Mapped[datetime | None] = mapped_column(UtcTime)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    paused_by: Mapped[str | None] = mapped_column(Id)
     control: Mapped[Any | None] = mapped_column(JsonText)
     origin_run_id: Mapped[str | None] = mapped_column(Id)
     origin_kind: Mapped[str | None] = mapped_column(Text)
@@ -159,6 +171,7 @@ class NodeCacheRow(Base, TenantOwned):
     tenant_id: Mapped[str] = mapped_column(Id, primary_key=True)
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     output: Mapped[Any | None] = mapped_column(JsonText)
+    output_ref: Mapped[Any | None] = mapped_column(JsonText)
     expires_at: Mapped[float] = mapped_column(Float)
 
 

@@ -57,6 +57,9 @@ class RunRecord:
     signals_seen: int = 0
     wake_at: datetime | None = None
     waiting_since: datetime | None = None
+    paused_at: datetime | None = None
+    """Since when nothing of it may begin, and who said so in ``paused_by``."""
+    paused_by: str | None = None
     control: dict[str, Any] | None = None
     origin_run_id: str | None = None
     origin_kind: Literal["retry", "fork"] | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Table, Update, any_, bindparam, case, literal_column, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Table, Update, any_, bindparam, case, literal_column, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agentflow.infra.db.bulk import BulkUpdate
@@ -28,6 +28,22 @@ TRIES = ("tries", "progress")
 """Columns of a run that its new owner writes when nodes had finished since the last one."""
 RUN_CHANGES = ("status", "outputs", "outputs_ref", "error", "usage", "started_at", "ended_at")
 """Columns of a run that its owner writes while driving it."""
+
+
+def one_of(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
+    """Match one of some constants, which stand in the text of the statement.
+
+    A database uses a partial index only where the condition of the index is to be read in the query; what is bound later is not.
+    """
+    return column.in_([literal_column(f"'{value}'") for value in values])
+
+
+LIVE = one_of(RUNS.c.status, RunStatus.QUEUED, RunStatus.RUNNING)
+"""Runs that somebody drives or should drive: the condition of ``ix_runs_live``."""
+PARKED = one_of(RUNS.c.status, RunStatus.WAITING, RunStatus.NEEDS_ATTENTION)
+"""Runs that wait and that nobody drives: the condition of ``ix_runs_parked`` and, with the next one, of ``ix_runs_signalled``."""
+SIGNALLED = text("(signals > signals_seen OR (status = 'needs_attention' AND waiting_since IS NULL))")
+"""Runs that were answered while they were being parked, and those that version 0.1 left to a person without storing a question."""
 
 
 SPEC_REFRESH_S = 600.0
@@ -68,12 +84,10 @@ def signalled() -> Update:
 
     A run that is being parked at this moment sees that ``signals`` grew, or the sweeper does.
     """
-    # Constants stand in the text: the bulk statements bind only what their rows name.
-    parked = RUNS.c.status.in_([literal_column(f"'{status}'") for status in (RunStatus.WAITING, RunStatus.NEEDS_ATTENTION)])
     return RUNS.update().values(
         signals=RUNS.c.signals + literal_column("1"),
-        attempts=case((parked, literal_column("0")), else_=RUNS.c.attempts),
-        status=case((parked, literal_column(f"'{RunStatus.QUEUED}'")), else_=RUNS.c.status),
+        attempts=case((PARKED, literal_column("0")), else_=RUNS.c.attempts),
+        status=case((PARKED, literal_column(f"'{RunStatus.QUEUED}'")), else_=RUNS.c.status),
     )
 
 

@@ -118,16 +118,24 @@ async def _unreferred(database: Database, blobs: Sequence[ObjectInfo]) -> list[s
         if ids:
             async with database.reading() as session:
                 found.update((kind, id_) for id_ in (await session.scalars(select(column).where(column.in_(ids)))).all())
+    cached = {key.split("/")[2] for key, owner in owners.items() if owner is not None and owner[0] == "cache"}
+    if cached:
+        query = select(NODE_CACHE.c.output_ref).where(NODE_CACHE.c.key.in_(cached), NODE_CACHE.c.output_ref.is_not(None))
+        async with database.reading() as session:
+            # Not only the place: what was cached there before lies beside what is now.
+            found.update(("cache", reference["key"]) for reference in (await session.scalars(query)).all())
     return [key for key, owner in owners.items() if owner is not None and owner not in found]
 
 
 def _owner(key: str) -> tuple[str, str] | None:
-    """Return whether a blob belongs to a run or is a file, and the id; None for what is not of our making."""
+    """Return whether a blob belongs to a run, is a file or is cached, and the id; None for what is not of our making."""
     parts = key.split("/")
     if len(parts) == 4 and parts[1] == "runs":  # noqa: PLR2004 - tenant, "runs", run, content
         return "runs", parts[2]
     if len(parts) == 3 and parts[1] == "files":  # noqa: PLR2004 - tenant, "files", artifact
         return "files", parts[2]
+    if len(parts) == 4 and parts[1] == "cache":  # noqa: PLR2004 - tenant, "cache", what it is cached for, content
+        return "cache", key
     return None
 
 

@@ -10,7 +10,7 @@ from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
-from agentflow.identity.auth import RunsApprove, RunsCancel, RunsRead, RunsReadOne, WorkflowsExecute, WorkflowsExecuteOne
+from agentflow.identity.auth import RunsApprove, RunsCancel, RunsPause, RunsRead, RunsReadOne, WorkflowsExecute, WorkflowsExecuteOne
 from agentflow.kit.pagination import PageRequest
 from agentflow.runtime.runs.answers import Where
 from agentflow.runtime.runs.queries import SORTABLE, RunFilter
@@ -144,6 +144,18 @@ async def list_run_nodes(request: Request, subject: RunsReadOne, run_id: RunId) 
 async def cancel_run(request: Request, subject: RunsCancel, run_id: RunId) -> Response:
     """End a run. One that has ended stays as it is."""
     return JsonAnswer(await runs_of(request).cancel(subject, run_id))
+
+
+@router.post("/runs/{run_id}/pause", operation_id="pause_run", summary="Pause a run", response_model=Run)
+async def pause_run(request: Request, subject: RunsPause, run_id: RunId) -> Response:
+    """Let nothing more of a run, or of its children, begin. What is under way goes on to its end; then the run waits."""
+    return JsonAnswer(await runs_of(request).pausing.pause(subject, run_id))
+
+
+@router.post("/runs/{run_id}/resume", operation_id="resume_run", summary="Let a paused run go on", response_model=Run)
+async def resume_run(request: Request, subject: RunsPause, run_id: RunId) -> Response:
+    """Let a run that was paused go on, and its children. One that is not paused stays as it is."""
+    return JsonAnswer(await runs_of(request).pausing.resume(subject, run_id))
 
 
 @router.post("/runs/{run_id}/interrupt", operation_id="answer_run", summary="Answer a run", response_model=Run)

@@ -14,7 +14,7 @@ from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
 from agentflow.runtime.interrupts.records import InterruptKind, InterruptStatus
 from agentflow.runtime.interrupts.store import COLUMNS, to_interrupt
-from agentflow.runtime.records.statements import INTERRUPTS, RUNS
+from agentflow.runtime.records.statements import INTERRUPTS, RUNS, one_of
 from agentflow.runtime.runs.answers import InterruptNotFound, shown_hash
 from agentflow.runtime.runs.interrupt_schemas import Interrupt
 from agentflow.runtime.states import TERMINAL, RunStatus
@@ -86,7 +86,7 @@ async def get_interrupt(database: Database, subject: Subject, interrupt_id: str)
 def _where(subject: Subject, which: InboxFilter) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [INTERRUPTS.c.tenant_id == subject.tenant_id]
     if which.status:
-        where.append(INTERRUPTS.c.status.in_([status.value for status in which.status]))
+        where.append(one_of(INTERRUPTS.c.status, *which.status))
         if InterruptStatus.OPEN in which.status:
             where.append(or_(INTERRUPTS.c.status != InterruptStatus.OPEN.value, RUNS.c.status.not_in(_ENDED)))
     if which.kind:

@@ -69,6 +69,8 @@ class Run(Wire):
     attempts: int = Field(
         default=0, description="Times a worker took the run up since it last waited; more than 1 after a crash.", examples=[1]
     )
+    paused_at: datetime | None = Field(default=None, description="Since when nothing of the run may begin, or null: it is not paused.")
+    paused_by: str | None = Field(default=None, description="Id of the user who paused it.")
     created_at: datetime = Field(description="When the run was accepted.")
     started_at: datetime | None = Field(default=None, description="When the first node began.")
     ended_at: datetime | None = Field(default=None, description="When the run ended.")

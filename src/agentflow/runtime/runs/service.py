@@ -33,6 +33,7 @@ from agentflow.runtime.runs.forks import patched, retried
 from agentflow.runtime.runs.inbox import Inbox
 from agentflow.runtime.runs.inputs import InputSchemas
 from agentflow.runtime.runs.messages import Messages
+from agentflow.runtime.runs.pausing import Pausing
 from agentflow.runtime.runs.queries import RunFilter, list_node_runs, list_runs, live_children
 from agentflow.runtime.runs.schemas import ForkStart, NodeRun, RetryStart, Run, RunOptions, RunStart
 from agentflow.runtime.runs.special import control_of, special
@@ -67,10 +68,9 @@ class RunService:
         self._inputs = InputSchemas(ports.settings.compiled_cache_size)
         self._reader = EventReader(ports.database, ports.hub, ports.values)
         self._answers = Answers(ports.interrupts, ports.clock, ports.settings.max_value_bytes)
-        self.inbox = Inbox(ports, self.wake)
-        """What runs wait for."""
-        self.messages = Messages(ports, self.wake)
-        """Events that are sent to runs."""
+        self.inbox, self.messages = Inbox(ports, self.wake), Messages(ports, self.wake)
+        self.pausing = Pausing(ports, dispatcher.record, self.wake)
+        """What runs wait for; events that are sent to them; keeping them from going on."""
         self.checkpoints = Checkpoints(ports.database, self._reader, ports.values)
         ports.run_child, ports.cancel_children, ports.wake = self.run_child, self.cancel_children, self.wake
 
@@ -395,5 +395,5 @@ class RunService:
             await self._ask_to_stop(subject, child)
 
     async def wake(self, run_id: str) -> None:
-        """Tell the workers of a run that was put back into the queue; if it is not there, nothing happens."""
-        self._dispatcher.hint([run_id])
+        """Tell whoever drives a run, or the workers if it was put back into the queue, that something has come for it."""
+        self._dispatcher.signalled(run_id)

@@ -31,6 +31,8 @@ def to_run(record: RunRecord) -> Run:
         origin_kind=record.origin_kind,
         origin_checkpoint=record.origin_checkpoint,
         attempts=record.attempts,
+        paused_at=record.paused_at,
+        paused_by=record.paused_by,
         created_at=record.created_at,
         started_at=record.started_at,
         ended_at=record.ended_at,

@@ -13,7 +13,8 @@ class Reference:
     """Where the JSON text of a value lies.
 
     Attributes:
-        key: its key in the object store: tenant, run and content, so equal values of a run are stored once.
+        key: its key in the object store: tenant, run and content, so equal values of a run are stored once; of a cached output, what it is
+            cached for instead of the run.
         size: bytes.
         sha256: of the text, in hexadecimal; checked whenever it is read.
     """
@@ -37,7 +38,12 @@ def folder(tenant_id: str, run_id: str) -> str:
     return f"{tenant_id}/runs/{run_id}"
 
 
-def refer(tenant_id: str, run_id: str, text: bytes) -> Reference:
-    """Return the reference of a value's JSON text. Takes a millisecond per megabyte or so; call it in a thread."""
+def cache_folder(tenant_id: str, key: str) -> str:
+    """Return where the large outputs lie that are cached under a key: they outlive the run that they come from."""
+    return f"{tenant_id}/cache/{key}"
+
+
+def refer(place: str, text: bytes) -> Reference:
+    """Return the reference of a value's JSON text in a folder. Takes a millisecond per megabyte or so; call it in a thread."""
     digest = hashlib.sha256(text).hexdigest()
-    return Reference(f"{folder(tenant_id, run_id)}/{digest}", len(text), digest)
+    return Reference(f"{place}/{digest}", len(text), digest)

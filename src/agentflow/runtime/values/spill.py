@@ -19,7 +19,7 @@ from agentflow.infra.objects.objects import Objects
 from agentflow.kit import json
 from agentflow.kit.clock import Clock
 from agentflow.runtime.records.statements import Statements
-from agentflow.runtime.values.references import Reference, refer
+from agentflow.runtime.values.references import Reference, cache_folder, folder, refer
 from agentflow.runtime.values.statements import put_artifact
 
 log = structlog.get_logger(__name__)
@@ -39,13 +39,19 @@ _ELSEWHERE = Encoded(b"null")
 
 @dataclass(slots=True)
 class _Large:
-    """A value on its way: the row it belongs to, the column, and its JSON text."""
+    """A value on its way: the row it belongs to, the column, its run (or the key it is cached under), and its JSON text."""
 
     row: dict[str, Any]
     column: str
     tenant_id: str
-    run_id: str
+    owner: str
+    is_cached: bool
     text: bytes
+
+    @property
+    def folder(self) -> str:
+        """Where it goes: to its run, or to what it is cached for."""
+        return cache_folder(self.tenant_id, self.owner) if self.is_cached else folder(self.tenant_id, self.owner)
 
 
 class SpillingCommitter(GroupCommitter):
@@ -72,7 +78,9 @@ class SpillingCommitter(GroupCommitter):
             statements.put_node: ("run_id", ("input", "output")),
             statements.add_run: ("id", ("inputs", "outputs")),
             statements.change_run: ("id", ("outputs",)),
+            statements.put_cache: ("key", ("output",)),
         }
+        self._put_cache = statements.put_cache
         self._sending: set[asyncio.Task[None]] = set()
         self._stored: OrderedDict[str, None] = OrderedDict()
 
@@ -99,7 +107,7 @@ class SpillingCommitter(GroupCommitter):
 
     def _encode(self, batch: Batch) -> Iterator[_Large]:
         """Put JSON text in the place of values, and yield those that are large."""
-        for statement, (run_id, columns) in self._columns.items():
+        for statement, (owner, columns) in self._columns.items():
             for row in batch.writes.get(statement, ()):
                 for column in columns:
                     value = row[column]
@@ -108,7 +116,7 @@ class SpillingCommitter(GroupCommitter):
                     text = json.dump_bytes(value)
                     assert isinstance(row, dict)  # noqa: S101 - rows are made for their batch
                     if len(text) > self._limit:
-                        yield _Large(row, column, row["tenant_id"], row[run_id], text)
+                        yield _Large(row, column, row["tenant_id"], row[owner], statement is self._put_cache, text)
                     else:
                         row[column] = Encoded(text)
                         row[f"{column}_ref"] = None
@@ -118,14 +126,15 @@ class SpillingCommitter(GroupCommitter):
             reference = await self._send(value, batch.guard)
             value.row[value.column] = _ELSEWHERE if value.column == "inputs" else None  # that column is never NULL
             value.row[f"{value.column}_ref"] = reference.stored()
-            batch.add(self._put_artifact, self._artifact(value, reference))
+            if not value.is_cached:
+                batch.add(self._put_artifact, self._artifact(value, reference))
         await super().submit(batch)
 
     def _artifact(self, value: _Large, reference: Reference) -> dict[str, Any]:
         return {
             "id": reference.id,
             "tenant_id": value.tenant_id,
-            "run_id": value.run_id,
+            "run_id": value.owner,
             "key": reference.key,
             "name": f"{value.row.get('key', 'run')}.{value.column}.json",
             "content_type": "application/json",
@@ -135,8 +144,9 @@ class SpillingCommitter(GroupCommitter):
         }
 
     async def _send(self, value: _Large, guard: Guard | None) -> Reference:
-        reference = await asyncio.to_thread(refer, value.tenant_id, value.run_id, value.text)
-        if reference.key not in self._stored:
+        reference = await asyncio.to_thread(refer, value.folder, value.text)
+        # What is cached may have been cleared away since, for nothing but a row of the cache holds it.
+        if value.is_cached or reference.key not in self._stored:
             await self._put(reference.key, value.text, PATIENCE_S if guard is not None else 0)
             SPILLED.inc()
             SPILLED_BYTES.inc(reference.size)

@@ -15,8 +15,9 @@ _MARKS = {"ok": ("✓", ""), "warning": ("!", "yellow"), "failed": ("✗", "red"
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Find out what is wrong.
 
-    Looks at the data folder and its disk, the object store, the owner's key, the database, its schema and its clock, workers, Redis, the
-    broker, the local models and the port, and explains runs that are stuck; exit code 1 when something is broken.
+    Looks at the data folder and its disk, the object store, the owner's key, the database, its schema and its clock, workers with their
+    versions and clocks, Redis, the broker and its queue, the events of runs, the local models and the port, and explains runs that are
+    stuck; exit code 1 when something is broken.
     """
     from agentflow.entrypoints.cli import diagnosis, storage_checks
 

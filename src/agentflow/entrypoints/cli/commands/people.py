@@ -71,12 +71,9 @@ def answer(
     printer = None if as_json else Printer()
 
     async def work(client: "ApiClient") -> dict[str, Any]:
-        from agentflow.entrypoints.cli.watching import Watch
+        from agentflow.entrypoints.cli.watching import Watch, last_seq
 
-        events = await client.get(f"/runs/{run}/events", after=0)
-        while events["next_after"] is not None:
-            events = await client.get(f"/runs/{run}/events", after=events["next_after"])
-        after = events["items"][-1]["seq"] if events["items"] else 0
+        after = await last_seq(client, run)
         answered: dict[str, Any] = await client.post(f"/runs/{run}/interrupt", body)
         if server is not None:
             return answered

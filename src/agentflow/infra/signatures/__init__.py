@@ -1,0 +1,1 @@
+"""Signing what this installation hands out and later gets back."""
