@@ -116,3 +116,38 @@ async def test_s27_a_stream_needs_a_credential(client, stranger):
     for headers in ({}, {"X-API-Key": "afk_nothing"}, {"Authorization": "Bearer a.b.c"}):
         answer = await stranger.get("/runs/x/events", headers={"Accept": "text/event-stream", **headers})
         assert answer.status_code == 401
+
+
+async def test_a_grant_opens_one_collection(client, nobody):
+    """It is searched and listed; the others are not there."""
+    made = [(await client.post("/collections", json={"name": name, "embedding_model": "hashing-384"})).json()["id"] for name in ("a", "b")]
+    assert (await nobody.get("/collections")).status_code == 403
+    me = (await nobody.get("/auth/me")).json()["user_id"]
+    body = {"grantee_kind": "user", "grantee_id": me, "resource_kind": "collection", "resource_id": made[0], "role": "viewer"}
+    assert (await client.post("/grants", json=body)).status_code == 201
+    assert [item["id"] for item in (await nobody.get("/collections")).json()["items"]] == [made[0]]
+    assert (await nobody.post(f"/collections/{made[0]}/search", json={"query": "x"})).status_code == 200
+    for ref in (made[1], "b"):
+        assert (await nobody.post(f"/collections/{ref}/search", json={"query": "x"})).json()["code"] == "COLLECTION_NOT_FOUND"
+    assert (await nobody.delete(f"/collections/{made[0]}")).status_code == 403
+
+
+async def test_quotas_bound_one_organisation_and_no_other(app, client):
+    """Runs a day and bytes kept, set by whoever runs the installation; another organisation goes on."""
+    async with working_as(app, client, "ada", "owner") as ada:
+        second = (await ada.post("/tenants", json={"name": "Second"})).json()["id"]
+        token = (await ada.post("/auth/tenant", json={"tenant_id": second})).json()["access_token"]
+    async with speaking(app, bearer(token)) as there:
+        own = await there.patch("/tenants/current", json={"quotas": {"runs_per_day": 1_000_000}})
+        assert own.status_code == 403
+        quotas = {"runs_per_day": 2, "storage_bytes": 10}
+        assert (await client.patch(f"/tenants/{second}", json={"quotas": quotas})).json()["quotas"]["runs_per_day"] == 2
+        workflow = (await there.post("/workflows", json={"name": "mine", "spec": SPEC})).json()["id"]
+        answers = [await there.post(f"/workflows/{workflow}/execute", json={}) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [202, 202, 429]
+        assert (answers[2].json()["code"], answers[2].headers["ratelimit-limit"]) == ("QUOTA_REACHED", "2")
+        sent = [await there.post("/artifacts", files={"file": ("a.txt", b"x" * size, "text/plain")}) for size in (8, 8)]
+        assert [answer.status_code for answer in sent] == [201, 507]
+    mine = (await client.post("/workflows", json={"name": "mine", "spec": SPEC})).json()["id"]
+    for _ in range(3):
+        assert (await client.post(f"/workflows/{mine}/execute", json={})).status_code == 202

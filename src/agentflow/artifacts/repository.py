@@ -28,6 +28,13 @@ async def get(session: AsyncSession, tenant_id: str, artifact_id: str) -> Artifa
     return row
 
 
+async def stored_bytes(session: AsyncSession, subject: Subject) -> int:
+    """Return the size of all artifacts of the tenant together."""
+    return int(
+        await session.scalar(scoped(ArtifactRow, subject.tenant_id).with_only_columns(func.coalesce(func.sum(ArtifactRow.size), 0))) or 0
+    )
+
+
 async def list_page(session: AsyncSession, subject: Subject, run_id: str | None, page: PageRequest) -> Page[ArtifactRow]:
     """Return one page of artifacts by id; of one run, or those that belong to none.
 

@@ -16,6 +16,7 @@ from agentflow.artifacts.links import PURPOSE, Links
 from agentflow.artifacts.models import ArtifactRow
 from agentflow.artifacts.schemas import Artifact, ArtifactLink
 from agentflow.identity.permissions import Permission
+from agentflow.identity.quotas import StorageQuotaReached, TenantQuotas
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
@@ -44,15 +45,27 @@ class ArtifactService:
         once: creates things at most once per idempotency key.
         clock: what time stamps come from.
         keep_days: how long a sent file is kept; 0 for ever.
+        quotas: how much organisations may keep.
         presign: whether links lead to the object store itself, where it can do that.
     """
 
-    def __init__(self, database: Database, objects: Objects, once: Once, clock: Clock, keep_days: float, *, presign: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        objects: Objects,
+        once: Once,
+        clock: Clock,
+        keep_days: float,
+        quotas: TenantQuotas,
+        *,
+        presign: bool = False,
+    ) -> None:
         self._database = database
         self._objects = objects
         self._once = once
         self._clock = clock
         self._keep = timedelta(days=keep_days)
+        self._quotas = quotas
         self._presign = presign
         self._links = Links(Signer(database, clock, PURPOSE), clock)
 
@@ -63,7 +76,7 @@ class ArtifactService:
 
         Raises:
             ObjectStoreUnavailable: the object store does not answer.
-            StorageFull: there is no room.
+            StorageFull: there is no room, or the organisation may keep no more.
             IdempotencyKeyReused: the key was used with another request.
         """
         artifact_id, now = new_id(), self._clock.now()
@@ -82,6 +95,8 @@ class ArtifactService:
             "expires_at": now + self._keep if self._keep else None,
         }
 
+        await self._check_quota(subject, size)
+
         async def make(session: AsyncSession) -> Artifact:
             await repository.create(session, row)
             return _wire(ArtifactRow(**row))
@@ -94,6 +109,18 @@ class ArtifactService:
             if made is None or made.id != artifact_id:
                 await self._forget(key)
         return made
+
+    async def _check_quota(self, subject: Subject, size: int) -> None:
+        most = (await self._quotas.of(subject.tenant_id)).get("storage_bytes")
+        if most is None:
+            return
+        async with self._database.reading(subject.tenant_id) as session:
+            stored = await repository.stored_bytes(session, subject)
+        if stored + size > most:
+            raise StorageQuotaReached(
+                f"Your organisation keeps {stored} of {most} bytes; this file has {size}.",
+                hint="Delete what nobody needs, or ask for more.",
+            )
 
     async def get(self, subject: Subject, artifact_id: str) -> Artifact:
         """Return an artifact.

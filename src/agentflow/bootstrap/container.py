@@ -140,6 +140,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
             knowledge=_knowledge(collections),
             workflows=workflows,
             validate=check,
+            quotas=identity.quotas,
         )
         dependencies = _checks(settings, database, objects)
         for dependency in dependencies:
@@ -163,7 +164,13 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
             workflows=workflows,
             collections=collections,
             artifacts=ArtifactService(
-                database, objects, once, clock, settings.retention_artifact_days, presign=settings.object_store_presign
+                database,
+                objects,
+                once,
+                clock,
+                settings.retention_artifact_days,
+                identity.quotas,
+                presign=settings.object_store_presign,
             ),
             runs=runs,
             retention=retention,

@@ -20,6 +20,7 @@ from agentflow.identity.credentials import Credentials
 from agentflow.identity.housekeeping import Housekeeping
 from agentflow.identity.models import UserRow
 from agentflow.identity.passwords import Passwords
+from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.roles.service import RoleService
 from agentflow.identity.sessions.base import SessionStore
 from agentflow.identity.sessions.database import DatabaseSessions
@@ -68,6 +69,7 @@ class Identity:
         sessions: signed-in devices.
         api_keys: keys for programs.
         roles: what members may do.
+        quotas: what organisations may use.
         tenants: organisations and members.
         invitations: into organisations.
         teams: members under a name.
@@ -88,6 +90,7 @@ class Identity:
     sessions: Sessions
     api_keys: ApiKeys
     roles: RoleService
+    quotas: TenantQuotas
     tenants: TenantService
     invitations: Invitations
     teams: Teams
@@ -132,6 +135,7 @@ def _join(
     settings: Settings, database: Database, clock: Clock, store: SessionStore, sealer: Sealer, finders: Mapping[ResourceKind, Finder]
 ) -> Identity:
     access = AccessReader(database, clock)
+    quotas = TenantQuotas(database, clock)
     passwords = Passwords(settings.password_min_length)
     attempts = Attempts(database, clock, settings.login_attempts)
     one_time = OneTimeTokens(database, clock)
@@ -156,7 +160,8 @@ def _join(
         sessions=sessions,
         api_keys=keys,
         roles=RoleService(database, clock, access),
-        tenants=TenantService(database, clock, access, anybody_creates=is_open),
+        quotas=quotas,
+        tenants=TenantService(database, clock, access, quotas, anybody_creates=is_open),
         invitations=invitations,
         teams=Teams(database, clock, access),
         grants=GrantService(database, clock, access, finders),

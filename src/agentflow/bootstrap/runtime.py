@@ -11,6 +11,7 @@ from typing import Any
 from agentflow.bootstrap.checkpoints import hot_tier
 from agentflow.bootstrap.limits import open_limits
 from agentflow.config.settings import Settings
+from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.subject import Subject
 from agentflow.infra.celery.app import BrokerNotUsable
 from agentflow.infra.celery.hints import HintReceiver, HintSender
@@ -66,6 +67,7 @@ class Outside:
     knowledge: Callable[[Subject], Knowledge]
     workflows: WorkflowService
     validate: Callable[[Any], ValidationResult]
+    quotas: TenantQuotas | None = None
 
 
 class Role(StrEnum):
@@ -162,6 +164,7 @@ def _ports(outside: Outside, committer: SpillingCommitter, statements: Statement
         secrets=outside.secrets,
         open_database=outside.open_database,
         knowledge=outside.knowledge,
+        quotas=outside.quotas,
     )
 
 

@@ -123,6 +123,7 @@ ApiKeysWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.API_KEYS_WR
 ArtifactsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_READ))]
 ArtifactsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_WRITE))]
 CollectionsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_READ))]
+CollectionsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.COLLECTIONS_READ))]
 CollectionsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_WRITE))]
 GrantsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.GRANTS_READ))]
 GrantsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.GRANTS_WRITE))]

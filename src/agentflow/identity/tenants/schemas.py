@@ -18,9 +18,7 @@ class Quotas(Body):
 
     runs_per_day: int | None = Field(default=None, ge=0, description="Runs that may be started in 24 hours.", examples=[10_000])
     max_queued_runs: int | None = Field(default=None, ge=0, description="Runs that may wait for a worker.", examples=[1_000])
-    max_concurrent_runs: int | None = Field(default=None, ge=1, description="Runs that are driven at a time.", examples=[50])
     storage_bytes: int | None = Field(default=None, ge=0, description="Bytes of artifacts.", examples=[10_000_000_000])
-    tokens_per_day: int | None = Field(default=None, ge=0, description="Tokens of models in 24 hours.", examples=[1_000_000])
 
 
 class Tenant(Wire):

@@ -10,6 +10,7 @@ from agentflow.errors import Forbidden
 from agentflow.identity.access import AccessReader
 from agentflow.identity.builtin_roles import BuiltinRole
 from agentflow.identity.permissions import Permission
+from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.roles.repository import lock_tenant
 from agentflow.identity.roles.service import require_within
 from agentflow.identity.subject import Subject
@@ -32,13 +33,15 @@ class TenantService:
         database: where they are.
         clock: the time.
         access: told when somebody's rights change.
+        quotas: told when they change.
         anybody_creates: whether everybody with an account may make an organisation.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, *, anybody_creates: bool) -> None:
+    def __init__(self, database: Database, clock: Clock, access: AccessReader, quotas: TenantQuotas, *, anybody_creates: bool) -> None:
         self._database = database
         self._clock = clock
         self._access = access
+        self._quotas = quotas
         self._anybody_creates = anybody_creates
 
     async def create(self, subject: Subject, new: TenantCreate) -> Tenant:
@@ -123,9 +126,11 @@ class TenantService:
                     subject.require(Permission.TENANTS_WRITE)
                 if values:
                     await repository.change_tenant(session, row.id, values)
-                return _tenant(await repository.get_tenant(session, row.id), subject)
+                changed = _tenant(await repository.get_tenant(session, row.id), subject)
         except IntegrityError as error:
             raise _exists(new.name or "") from error
+        self._quotas.forget(changed.id)
+        return changed
 
     async def delete(self, subject: Subject, ref: str) -> None:
         """Delete an organisation: from now on it lets nobody in, by whatever credential.

@@ -11,7 +11,7 @@ from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
 from agentflow.errors import Malformed, Unsupported
-from agentflow.identity.auth import CollectionsRead, CollectionsWrite
+from agentflow.identity.auth import CollectionsReadOne, CollectionsWrite
 from agentflow.kit import json
 from agentflow.kit.pagination import PageRequest
 from agentflow.knowledge.collections.ingest import Chunking
@@ -59,14 +59,14 @@ async def create_collection(request: Request, subject: CollectionsWrite, new: Co
 
 @router.get("/collections", operation_id="list_collections", summary="List collections", response_model=PageOf[Collection])
 async def list_collections(
-    request: Request, subject: CollectionsRead, page: Annotated[PageRequest, Depends(paging("name"))], fields: Fields = None
+    request: Request, subject: CollectionsReadOne, page: Annotated[PageRequest, Depends(paging("name"))], fields: Fields = None
 ) -> Response:
     """List collections by name."""
     return page_answer(await _collections(request).list(subject, page), Collection, fields, count=page.count)
 
 
 @router.get("/collections/{collection}", operation_id="get_collection", summary="Get a collection", response_model=Collection)
-async def get_collection(request: Request, subject: CollectionsRead, collection: Ref, fields: Fields = None) -> Response:
+async def get_collection(request: Request, subject: CollectionsReadOne, collection: Ref, fields: Fields = None) -> Response:
     """Return one collection with its counts."""
     return JsonAnswer(cut(await _collections(request).get(subject, collection), Collection, fields))
 
@@ -142,7 +142,11 @@ def _valid(model: Any, value: Any) -> Any:
 
 @router.get("/collections/{collection}/documents", operation_id="list_documents", summary="List documents", response_model=PageOf[Document])
 async def list_documents(
-    request: Request, subject: CollectionsRead, collection: Ref, page: Annotated[PageRequest, Depends(paging("id"))], fields: Fields = None
+    request: Request,
+    subject: CollectionsReadOne,
+    collection: Ref,
+    page: Annotated[PageRequest, Depends(paging("id"))],
+    fields: Fields = None,
 ) -> Response:
     """List a collection's documents by id."""
     return page_answer(await _collections(request).list_documents(subject, collection, page), Document, fields, count=page.count)
@@ -161,7 +165,7 @@ async def delete_document(request: Request, subject: CollectionsWrite, collectio
 
 
 @router.post("/collections/{collection}/search", operation_id="search_collection", summary="Search", response_model=SearchResult)
-async def search_collection(request: Request, subject: CollectionsRead, collection: Ref, wanted: SearchRequest) -> Response:
+async def search_collection(request: Request, subject: CollectionsReadOne, collection: Ref, wanted: SearchRequest) -> Response:
     """Return the chunks nearest to a text or vector, best first."""
     found = await _collections(request).search(subject, collection, wanted)
     matches = [

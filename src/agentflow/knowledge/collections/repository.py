@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Malformed
-from agentflow.identity.subject import Subject
+from agentflow.identity.permissions import Permission
+from agentflow.identity.subject import ResourceKind, Subject
 from agentflow.infra.db.repository import scoped
 from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
@@ -16,10 +17,20 @@ from agentflow.knowledge.collections.models import ChunkRow, CollectionRow, Docu
 from agentflow.knowledge.vector_stores.base import IndexedChunk, IndexKey
 
 
-async def find(session: AsyncSession, subject: Subject, ref: str) -> CollectionRow | None:
-    """Return a collection by id or name, or None."""
+async def find(session: AsyncSession, subject: Subject, ref: str, needs: Permission = Permission.COLLECTIONS_READ) -> CollectionRow | None:
+    """Return a collection by id or name, or None; to whom only some are granted with ``needs``, the others are not there."""
     by = CollectionRow.id == ref if is_id(ref) else CollectionRow.name == ref
-    return (await session.execute(scoped(CollectionRow, subject.tenant_id).where(by))).scalar_one_or_none()
+    query = scoped(CollectionRow, subject.tenant_id).where(by, *_granted(subject, needs))
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+def _granted(subject: Subject, needs: Permission) -> list[ColumnElement[bool]]:
+    """Return the condition that leaves the collections on which the caller has a permission.
+
+    Who has none on any single one was let in by the gate, or acts for a run: the condition is for those with grants.
+    """
+    ids = subject.granted(needs, ResourceKind.COLLECTION) if subject.grants else None
+    return [] if ids is None else [CollectionRow.id.in_(sorted(ids))]
 
 
 async def exists(session: AsyncSession, subject: Subject, collection_id: str) -> bool:
@@ -51,7 +62,8 @@ async def list_collections(session: AsyncSession, subject: Subject, page: PageRe
     Raises:
         Malformed: the cursor is of another list.
     """
-    return await _page(session, scoped(CollectionRow, subject.tenant_id), CollectionRow.name, page)
+    query = scoped(CollectionRow, subject.tenant_id).where(*_granted(subject, Permission.COLLECTIONS_READ))
+    return await _page(session, query, CollectionRow.name, page)
 
 
 async def list_documents(session: AsyncSession, subject: Subject, collection_id: str, page: PageRequest) -> Page[DocumentRow]:

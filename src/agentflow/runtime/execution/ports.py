@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentflow.config.settings import Settings
+from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.group_commit import GroupCommitter
@@ -67,6 +68,8 @@ class Ports:
     secrets: Secrets
     open_database: Callable[[ResolvedSource], DatabaseSource]
     knowledge: Callable[[Subject], Knowledge]
+    quotas: TenantQuotas | None = None
+    """What tenants may start; None where nobody has said."""
     run_child: Callable[[ChildRequest], Awaitable[ChildRun]] | None = None
     """Set by the run service once it exists: starting runs stands above driving them."""
     cancel_children: Callable[[RunRecord], Awaitable[None]] | None = None

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from agentflow.identity.quotas import QuotaReached
 from agentflow.infra.db.group_commit import Batch
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import IdempotencyKeyReused
+from agentflow.kit.ids import first_id
 from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.execution.ports import ChildRequest, Ports
 from agentflow.runtime.journal.pages import Entry, pages
@@ -44,6 +46,7 @@ class Admission:
         Raises:
             IdempotencyKeyReused: the key belongs to a run that was asked for with another body.
             QueueFull: too many runs of the tenant wait.
+            QuotaReached: the tenant may start no more for now.
             Overloaded: the server has too much to do.
         """
         if idempotency is not None:
@@ -54,6 +57,7 @@ class Admission:
                 return known, False
         if run.parent_run_id is None:  # a child belongs to what was let in already
             self.overload.check(run.tenant_id)
+            await self._check_quotas(run)
         if self._dispatcher.reserve(run):
             self._leases.grant(run)
         written = self._ports.committer.submit(self._batch(run, spec, seeds))
@@ -74,6 +78,27 @@ class Admission:
         self._note_stored(run)
         self.overload.accepted(run.tenant_id, queued=run.lease_owner is None)
         return run, True
+
+    async def _check_quotas(self, run: RunRecord) -> None:
+        """Let a new run in unless its tenant has started, or lets wait, as many as it may; those that come at once may be a few more.
+
+        Raises:
+            QuotaReached: so it is.
+        """
+        quotas = {} if self._ports.quotas is None else await self._ports.quotas.of(run.tenant_id)
+        waiting, a_day = quotas.get("max_queued_runs"), quotas.get("runs_per_day")
+        if waiting is not None and self.overload.waiting(run.tenant_id) >= waiting:
+            raise QuotaReached(
+                f"{waiting} runs of your organisation wait already.", hint="Start more later.", retry_after_s=5.0, limit=waiting
+            )
+        if a_day is not None and await self._started_since(run, timedelta(days=1)) >= a_day:
+            hint = "Start more later, or ask whoever runs this server for more."
+            raise QuotaReached(f"Your organisation has started {a_day} runs in 24 hours.", hint=hint, retry_after_s=600.0, limit=a_day)
+
+    async def _started_since(self, run: RunRecord, span: timedelta) -> int:
+        mine = (RunRow.tenant_id == run.tenant_id, RunRow.id >= first_id(run.created_at - span), RunRow.parent_run_id.is_(None))
+        async with self._ports.database.reading(run.tenant_id) as session:
+            return int(await session.scalar(select(func.count()).where(*mine)) or 0)
 
     def _batch(self, run: RunRecord, spec: Any, seeds: Sequence[NodeRecord]) -> Batch:
         statements, batch = self._ports.statements, Batch()

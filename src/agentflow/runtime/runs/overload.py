@@ -141,6 +141,10 @@ class Overload:
         if self._excess() >= 1.0:
             raise self._refused("lag", f"the server is {self.lag_s:.2f} s behind")
 
+    def waiting(self, tenant_id: str) -> int:
+        """Return how many runs of a tenant wait for a worker, as far as this process knows."""
+        return self._backlog.of(tenant_id)
+
     def accepted(self, tenant_id: str, *, queued: bool) -> None:
         """Note that a run was committed, and whether it waits in the queue; its start is over."""
         if queued:

@@ -92,7 +92,7 @@ def not_found(ref: str) -> WorkflowNotFound:
 
 def _granted(subject: Subject, needs: Permission | None) -> list[ColumnElement[bool]]:
     """Return the condition that leaves the workflows on which the caller has a permission."""
-    ids = None if needs is None else subject.granted(needs, ResourceKind.WORKFLOW)
+    ids = subject.granted(needs, ResourceKind.WORKFLOW) if needs is not None and subject.grants else None
     return [] if ids is None else [WorkflowRow.id.in_(sorted(ids))]
 
 
