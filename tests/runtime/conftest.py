@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from agentflow.config.settings import Settings
+from agentflow.infra.db import row_security
 from agentflow.infra.db.base import Base
 from agentflow.infra.db.engine import Database
 from agentflow.kit.ids import new_id
@@ -21,6 +22,7 @@ async def create_tables(url: str) -> None:
     database = Database(url)
     async with database.connection() as connection:
         await connection.run_sync(Base.metadata.create_all)
+        await connection.run_sync(row_security.protect, row_security.tables_of_tenants(Base.metadata))
     await database.close()
 
 
