@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, event, func, inspect, select, text
+from sqlalchemy import Connection, Engine, event, func, inspect, select, text
 
 from agentflow.config.settings import Settings
 from agentflow.identity.permissions import ALL_PERMISSIONS
@@ -144,13 +144,13 @@ async def attempt(database: Database, revision: str, kill_at: int) -> bool:
         if count == kill_at:
             raise Killed
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", before)
+    event.listen(Engine, "before_cursor_execute", before)  # migrations have an engine of their own
     try:
         await (migrate.upgrade(database) if revision == "head" else migrate.downgrade(database, revision))
     except Killed:
         return False
     finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", before)
+        event.remove(Engine, "before_cursor_execute", before)
     return True
 
 

@@ -159,6 +159,7 @@ async def test_the_owner_stays_the_same_over_restarts(settings):
             assert (await client.get(ME)).status_code == 200
 
 
+@pytest.mark.parametrize("settings_on_both", ["sqlite"], indirect=True)  # the database lies in the folder
 async def test_a_key_of_another_database_is_replaced(settings, tmp_path, migrated_file):
     """A data folder whose database was exchanged gets a key that works."""
     async with open_container(settings) as first:
