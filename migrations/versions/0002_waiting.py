@@ -99,7 +99,7 @@ def _create_run_indexes() -> None:
         postgresql_where=sa.text(_UNOWNED),
     )
     op.create_index(
-        "ix_runs_signalled", "runs", ["id"], unique=False, sqlite_where=sa.text(_SIGNALLED), postgresql_where=sa.text(_SIGNALLED)
+        "ix_runs_signalled", "runs", ["signals"], unique=False, sqlite_where=sa.text(_SIGNALLED), postgresql_where=sa.text(_SIGNALLED)
     )
     op.create_index(
         "ix_runs_dead_letter", "runs", ["tenant_id", "id"], unique=False, sqlite_where=sa.text(_DEAD), postgresql_where=sa.text(_DEAD)

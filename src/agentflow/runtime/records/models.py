@@ -38,7 +38,7 @@ class RunRow(Base, TenantOwned):
         ),
         Index(
             "ix_runs_signalled",
-            "id",
+            "signals",
             sqlite_where=text(_SIGNALLED),
             postgresql_where=text(_SIGNALLED),
         ),

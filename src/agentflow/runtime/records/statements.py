@@ -35,15 +35,18 @@ def one_of(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
 
     A database uses a partial index only where the condition of the index is to be read in the query; what is bound later is not.
     """
-    return column.in_([literal_column(f"'{value}'") for value in values])
+    texts = [literal_column(f"'{value}'") for value in values]
+    return column == texts[0] if len(texts) == 1 else column.in_(texts)
 
 
 LIVE = one_of(RUNS.c.status, RunStatus.QUEUED, RunStatus.RUNNING)
 """Runs that somebody drives or should drive: the condition of ``ix_runs_live``."""
 PARKED = one_of(RUNS.c.status, RunStatus.WAITING, RunStatus.NEEDS_ATTENTION)
 """Runs that wait and that nobody drives: the condition of ``ix_runs_parked`` and, with the next one, of ``ix_runs_signalled``."""
-SIGNALLED = text("(signals > signals_seen OR (status = 'needs_attention' AND waiting_since IS NULL))")
-"""Runs that were answered while they were being parked, and those that version 0.1 left to a person without storing a question."""
+SIGNALLED = text("signals >= 0 AND (signals > signals_seen OR (status = 'needs_attention' AND waiting_since IS NULL))")
+"""Runs that were answered while they were being parked, and those that version 0.1 left to a person without storing a question.
+
+That ``signals`` is not negative is always so; said, it leads SQLite to the index."""
 
 
 SPEC_REFRESH_S = 600.0
