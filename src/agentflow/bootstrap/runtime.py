@@ -113,7 +113,7 @@ async def _runtime(outside: Outside, lines: Lines, role: Role) -> AsyncIterator[
     committer = SpillingCommitter(database, lost_guards, statements, outside.objects, outside.clock, settings.spill_bytes)
     ports = _ports(outside, committer, statements, lines)
     plans = PlanCache(database, outside.registry, outside.renderer, settings.compiled_cache_size)
-    presence = _presence(settings, database, outside.clock)
+    presence = _presence(settings, database, outside.clock, role)
     leases = Leases(database, outside.clock, presence, new_id(), settings.lease_s)
     claims = Claims(
         database, outside.clock, leases.owner, settings.lease_s, settings.max_concurrent_runs_per_tenant, max_tries=settings.max_attempts
@@ -194,7 +194,7 @@ async def _dispatching(role: Role, settings: Settings, database: Database, pool:
         await news.stop()
 
 
-def _presence(settings: Settings, database: Database, clock: Clock) -> Presence:
+def _presence(settings: Settings, database: Database, clock: Clock, role: Role) -> Presence:
     if database.is_sqlite:
         return FilePresence(settings.data_dir / "workers")
-    return AdvisoryPresence(database, clock)
+    return AdvisoryPresence(database, clock, drives=role is not Role.API)

@@ -75,6 +75,16 @@ async def test_a_worker_of_another_version_is_named(container, settings):
     assert "worker versions" not in await doctor(settings)
 
 
+async def test_a_server_that_only_accepts_runs_is_no_worker(container, settings):
+    """Beside a broker it drives none: where it alone lives, runs wait."""
+    if container.database.is_sqlite:
+        pytest.skip("a cluster needs PostgreSQL")
+    presence = AdvisoryPresence(container.database, ShiftedClock(), drives=False)
+    await presence.announce(new_id())
+    assert (await doctor(settings))["workers"].message == "1 alive"
+    await presence.withdraw()
+
+
 async def test_a_worker_whose_clock_is_wrong_is_found(container, settings):
     """By how much it differs from the database's; each worker measures it again with each renewal."""
     if container.database.is_sqlite:

@@ -1,5 +1,6 @@
 """A pool of connections that tells how long one is waited for, and how many are out."""
 
+import logging
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from agentflow.infra.observability.metrics import QUICK_SECONDS
+
+# SQLAlchemy tells of each pool that is closed; the class is ours, so that came out among our own lines.
+logging.getLogger(f"{__name__}.MeasuredPool").setLevel(logging.WARNING)
 
 WAIT = Histogram(
     "agentflow_db_pool_wait_seconds", "Time until a connection to the database was had, from the pool or new.", buckets=QUICK_SECONDS

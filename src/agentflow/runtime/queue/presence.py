@@ -98,9 +98,10 @@ class FilePresence:
 class AdvisoryPresence:
     """Session advisory locks of PostgreSQL: released by the server when the connection of a dead process is gone."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, drives: bool = True) -> None:
         self._database = database
         self._clock = clock
+        self._drives = drives
         self._connection: AsyncConnection | None = None
         self._owner: str | None = None
         self._said = ""
@@ -135,7 +136,7 @@ class AdvisoryPresence:
         before = self._clock.now()
         there: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
         skew_s = (before + (self._clock.now() - before) / 2 - there).total_seconds()
-        said = sign(skew_s)
+        said = sign(skew_s, drives=self._drives)
         if said != self._said:
             await connection.execute(text("SELECT set_config('application_name', :said, false)"), {"said": said})
             self._said = said

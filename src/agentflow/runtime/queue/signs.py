@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from agentflow import __version__
 
-_SIGN = re.compile(r"agentflow worker (?P<version>\S{1,30})(?: clock (?P<skew>[+-]\d+\.\d))?")
-PREFIX = "agentflow worker "
+_SIGN = re.compile(r"agentflow (?P<kind>worker|server) (?P<version>\S{1,30})(?: clock (?P<skew>[+-]\d+\.\d))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +19,16 @@ class WorkerSign:
 
     version: str | None = None
     skew_s: float | None = None
+    drives: bool = True
+    """Whether it drives runs; a server beside which workers run only accepts them."""
 
 
-def sign(skew_s: float | None = None) -> str:
+def sign(skew_s: float | None = None, *, drives: bool = True) -> str:
     """Return what this worker says."""
     # Adding zero makes a positive zero of a negative one: the sign is said anew when it changes.
-    return f"{PREFIX}{__version__}" + ("" if skew_s is None else f" clock {round(skew_s, 1) + 0.0:+.1f}")
+    return f"agentflow {'worker' if drives else 'server'} {__version__}" + (
+        "" if skew_s is None else f" clock {round(skew_s, 1) + 0.0:+.1f}"
+    )
 
 
 def read_sign(text: str) -> WorkerSign:
@@ -33,4 +36,4 @@ def read_sign(text: str) -> WorkerSign:
     found = _SIGN.fullmatch(text.strip())
     if found is None:
         return WorkerSign()
-    return WorkerSign(found["version"], None if found["skew"] is None else float(found["skew"]))
+    return WorkerSign(found["version"], None if found["skew"] is None else float(found["skew"]), found["kind"] == "worker")

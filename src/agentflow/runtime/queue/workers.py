@@ -25,7 +25,8 @@ async def living_workers(database: Database, folder: Path) -> list[WorkerSign]:
     if database.is_sqlite:
         return await asyncio.to_thread(_held, folder)
     async with database.reading() as session:
-        return [read_sign(name or "") for name in (await session.scalars(text(_HELD))).all()]
+        signs = [read_sign(name or "") for name in (await session.scalars(text(_HELD))).all()]
+    return [worker for worker in signs if worker.drives]
 
 
 def _held(folder: Path) -> list[WorkerSign]:
