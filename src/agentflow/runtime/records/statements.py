@@ -35,7 +35,7 @@ def one_of(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:
 
     A database uses a partial index only where the condition of the index is to be read in the query; what is bound later is not.
     """
-    texts = [literal_column(f"'{value}'") for value in values]
+    texts: list[ColumnElement[str]] = [literal_column(f"'{value}'") for value in values]
     return column == texts[0] if len(texts) == 1 else column.in_(texts)
 
 
