@@ -3,10 +3,13 @@
 from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 
 from agentflow.entrypoints.cli.asgi import AsgiTransport
 from tests.apps import BASE
 
+one_database = pytest.mark.parametrize("settings_on_both", ["sqlite"], indirect=True)
+"""For what the database has no part in, and for long lists of cases: one of the two will do."""
 PASSWORD = "clouds swim under green bridges"
 
 

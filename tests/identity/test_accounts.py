@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.identity.people import PASSWORD, bearer, hire, mint, sign_in, speaking, working_as
+from tests.identity.people import PASSWORD, bearer, hire, mint, one_database, sign_in, speaking, working_as
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 EMAIL = "ada@example.com"
@@ -45,6 +45,7 @@ async def test_a_name_or_address_is_taken_once(stranger):
         assert (answer.status_code, answer.json()["code"]) == (409, "ACCOUNT_EXISTS")
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -184,6 +185,7 @@ async def test_s11_fifty_refreshes_at_once_have_one_successor(stranger):
     assert (await stranger.post("/auth/refresh", json={"refresh_token": successors.pop()})).status_code == 200
 
 
+@one_database
 @pytest.mark.parametrize("token", ["", "afr_", "afr_AAAA", "afr_" + "A" * 107, "x" * 200, "afs_" + "A" * 107, "afr_é"])
 async def test_s10_what_is_no_refresh_token_ends_nothing(stranger, token):
     """A forged token is refused, and no session ends by it."""

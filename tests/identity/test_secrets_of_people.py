@@ -12,11 +12,10 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from agentflow.identity import passwords
 from agentflow.identity.models import UserRow
 from agentflow.identity.passwords import Passwords
-from tests.identity.people import PASSWORD, bearer, hire, sign_in, speaking
+from tests.identity.people import PASSWORD, bearer, hire, one_database, sign_in, speaking
 
 ADA = {"username": "ada", "email": "ada@example.com"}
 NEW = "another four words here now"
-one_database = pytest.mark.parametrize("settings_on_both", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.identity.people import PASSWORD, bearer, hire, mint, sign_in, speaking, working_as
+from tests.identity.people import PASSWORD, bearer, hire, mint, one_database, sign_in, speaking, working_as
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 CURRENT = "/tenants/current"
@@ -104,6 +104,7 @@ async def test_somebody_with_an_account_joins_a_second_organisation(app, client,
                 assert (await bob_there.get("/auth/me")).json()["roles"] == ["developer"]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("role", "allowed", "refused"),
     [
