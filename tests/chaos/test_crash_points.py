@@ -11,7 +11,7 @@ from scripts.chaos import simulated
 from tests.chaos import campaign, report
 from tests.chaos.corpus import corpus
 
-SHARE, TWICE = 0.7, 0.05
+SHARE, TWICE = 0.62, 0.05
 
 
 @pytest.mark.slow
