@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.checkpoint.base import Checkpoint, writes_sort_key
-from sqlalchemy import ColumnElement, Row, Select, Table, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
 
 from agentflow.infra.db.engine import Database
 from agentflow.runtime.checkpoints.codec import unpack
@@ -72,6 +71,24 @@ def stored_columns() -> Select[Any]:
     return select(c.thread_id, c.checkpoint_ns, c.checkpoint_id, c.parent_id, c.body)
 
 
+def _with_ancestors(which: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the checkpoint of a thread and namespace that is ``which``, and all its ancestors."""
+    c = CHECKPOINTS.c
+    # UNION, not UNION ALL: it ends even if rows name each other as parents.
+    chain = select(c.checkpoint_id, c.parent_id).where(*_HERE, which).cte("chain", recursive=True)
+    chain = chain.union(select(c.checkpoint_id, c.parent_id).where(*_HERE, c.checkpoint_id == chain.c.parent_id))
+    return stored_columns().join(chain, chain.c.checkpoint_id == c.checkpoint_id).where(*_HERE)
+
+
+# Built once: building them takes longer than running them.
+_HERE = [CHECKPOINTS.c[name] == bindparam(name) for name in ("tenant_id", "thread_id", "checkpoint_ns")]
+_NEWEST = _with_ancestors(
+    CHECKPOINTS.c.checkpoint_id
+    == select(CHECKPOINTS.c.checkpoint_id).where(*_HERE).order_by(CHECKPOINTS.c.checkpoint_id.desc()).limit(1).scalar_subquery()
+)
+_ONE = _with_ancestors(CHECKPOINTS.c.checkpoint_id == bindparam("checkpoint_id"))
+
+
 class CheckpointRepository:
     """Reads the checkpoints of one tenant."""
 
@@ -87,16 +104,15 @@ class CheckpointRepository:
 
     async def lineage(self, thread_id: str, checkpoint_ns: str, checkpoint_id: str | None) -> tuple[str, Lineage] | None:
         """Return a checkpoint (the newest for None) with its ancestors in one query, or None."""
-        where = in_thread(CHECKPOINTS, self._tenant_id, thread_id, checkpoint_ns)
-        c = CHECKPOINTS.c
-        newest = select(c.checkpoint_id).where(*where).order_by(c.checkpoint_id.desc()).limit(1).scalar_subquery()
-        first = select(c.checkpoint_id, c.parent_id).where(*where, c.checkpoint_id == (newest if checkpoint_id is None else checkpoint_id))
-        # UNION, not UNION ALL: it ends even if rows name each other as parents.
-        chain = first.cte("chain", recursive=True)
-        chain = chain.union(select(c.checkpoint_id, c.parent_id).where(*where, c.checkpoint_id == chain.c.parent_id))
-        query = stored_columns().join(chain, chain.c.checkpoint_id == c.checkpoint_id).where(*where)
-        async with self._database.reading() as session:
-            rows = {row.checkpoint_id: Stored(*row) for row in (await session.execute(query)).all()}
+        names = {"tenant_id": self._tenant_id, "thread_id": thread_id, "checkpoint_ns": checkpoint_ns}
+        query = _NEWEST
+        if checkpoint_id is not None:
+            query, names["checkpoint_id"] = _ONE, checkpoint_id
+
+        def load(connection: Connection) -> dict[str, Stored]:
+            return {row.checkpoint_id: Stored(*row) for row in connection.execute(query, names).all()}
+
+        rows = await self._database.read(load)
         if not rows:
             return None
         return checkpoint_id or max(rows), Lineage(rows)
@@ -121,8 +137,7 @@ class CheckpointRepository:
         where = in_thread(WRITES, self._tenant_id, thread_id, checkpoint_ns)
         if len(checkpoint_ids) == 1:
             where.append(WRITES.c.checkpoint_id == checkpoint_ids[0])
-        async with self._database.reading() as session:
-            rows = await _writes(session, where)
+        rows = await self._database.read(lambda connection: _writes(connection, where))
         found: dict[str, PendingWrites] = {checkpoint_id: [] for checkpoint_id in checkpoint_ids}
         for row in sorted(rows, key=lambda row: writes_sort_key(row.task_path, row.task_id, row.idx)):
             if row.checkpoint_id in found:
@@ -130,8 +145,8 @@ class CheckpointRepository:
         return found
 
 
-async def _writes(session: AsyncSession, where: Sequence[ColumnElement[bool]]) -> Sequence[Row[Any]]:
+def _writes(connection: Connection, where: Sequence[ColumnElement[bool]]) -> Sequence[Row[Any]]:
     c = WRITES.c
     query: Select[Any] = select(c.checkpoint_id, c.task_path, c.task_id, c.idx, c.channel, c.value).where(*where)
-    rows: Sequence[Row[Any]] = (await session.execute(query)).all()
+    rows: Sequence[Row[Any]] = connection.execute(query).all()
     return rows

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.subject import Subject
@@ -18,6 +18,11 @@ from agentflow.runtime.states import EventType, RunStatus
 
 _FIELDS = tuple(item.name for item in fields(Interrupt))
 COLUMNS = tuple(INTERRUPTS.c[name] for name in _FIELDS)
+_OF_RUN = (
+    select(*COLUMNS)
+    .where(INTERRUPTS.c.tenant_id == bindparam("tenant_id"), INTERRUPTS.c.run_id == bindparam("run_id"))
+    .order_by(INTERRUPTS.c.id)
+)
 OPEN = one_of(INTERRUPTS.c.status, InterruptStatus.OPEN)
 
 
@@ -67,9 +72,10 @@ class InterruptStore:
 
     async def of_run(self, tenant_id: str, run_id: str) -> list[Interrupt]:
         """Return every interrupt of a run, oldest first."""
-        async with self._database.reading(tenant_id) as session:
-            query = select(*COLUMNS).where(InterruptRow.tenant_id == tenant_id, InterruptRow.run_id == run_id)
-            return [to_interrupt(row) for row in (await session.execute(query.order_by(InterruptRow.id))).all()]
+        names = {"tenant_id": tenant_id, "run_id": run_id}
+        return await self._database.read(
+            lambda connection: [to_interrupt(row) for row in connection.execute(_OF_RUN, names).all()], tenant_id
+        )
 
     async def find(self, subject: Subject, interrupt_id: str) -> Interrupt | None:
         """Return an interrupt of the subject's tenant, or None."""

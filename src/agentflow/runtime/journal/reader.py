@@ -4,8 +4,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection, bindparam, select
 
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
@@ -23,6 +22,19 @@ _PAGES = 64
 """Pages read at a time."""
 POLL_S = 1.0
 """How often a follower looks into the log by itself, for runs that another process drives."""
+
+# Built once: building them takes longer than running them.
+_PAGES_BEHIND = (
+    select(EVENTS.c.first_seq, EVENTS.c.events)
+    .where(EVENTS.c.tenant_id == bindparam("tenant_id"), EVENTS.c.run_id == bindparam("run_id"), EVENTS.c.last_seq > bindparam("last"))
+    .order_by(EVENTS.c.first_seq)
+    .limit(_PAGES)
+)
+_ALL_OUTPUTS = select(NODE_RUNS.c.key, NODE_RUNS.c.iteration, NODE_RUNS.c.output, NODE_RUNS.c.output_ref).where(
+    NODE_RUNS.c.run_id == bindparam("run_id")
+)
+_SOME_OUTPUTS = _ALL_OUTPUTS.where(NODE_RUNS.c.key.in_(bindparam("keys", expanding=True)))
+_RUN_OUTPUTS = select(RUNS.c.outputs, RUNS.c.outputs_ref).where(RUNS.c.id == bindparam("run_id"))
 
 ENDS = frozenset({EventType.RUN_SUCCEEDED, EventType.RUN_FAILED, EventType.RUN_CANCELLED, EventType.RUN_TIMED_OUT})
 
@@ -96,39 +108,13 @@ class EventReader:
                     return
 
     async def _page(self, run: RunRecord, after: int, limit: int) -> list[Event]:
-        async with self._database.reading(run.tenant_id) as session:
-            found = await self._entries(session, run, after, limit)
-            outputs = await self._outputs(session, run, found)
+        def look(connection: Connection) -> tuple[list[Entry], dict[Any, Any]]:
+            found = _entries(connection, run, after, limit)
+            return found, _outputs(connection, run, found)
+
+        found, outputs = await self._database.read(look, run.tenant_id)
         budget = self._values.budget()
         return [await self._event(run.id, entry, outputs, budget) for entry in found]
-
-    async def _entries(self, session: AsyncSession, run: RunRecord, after: int, limit: int) -> list[Entry]:
-        """Return up to ``limit`` events behind ``after``; a page may begin before it."""
-        found: list[Entry] = []
-        query = select(EVENTS.c.first_seq, EVENTS.c.events).where(EVENTS.c.tenant_id == run.tenant_id, EVENTS.c.run_id == run.id)
-        query = query.order_by(EVENTS.c.first_seq).limit(_PAGES)
-        while len(found) < limit:
-            last = found[-1].seq if found else after
-            rows = (await session.execute(query.where(EVENTS.c.last_seq > last))).all()
-            found.extend(entry for row in rows for entry in entries(row.first_seq, row.events) if entry.seq > last)
-            if len(rows) < _PAGES:
-                break
-        return found[:limit]
-
-    async def _outputs(self, session: AsyncSession, run: RunRecord, found: Sequence[Entry]) -> dict[Any, Any]:
-        """Return the outputs that belong into events, each with its reference: they are stored once, with the node run and the run."""
-        keys = {entry.node_id for entry in found if entry.type is EventType.NODE_COMPLETED}
-        outputs: dict[Any, Any] = {}
-        if keys:
-            c = NODE_RUNS.c
-            query = select(c.key, c.iteration, c.output, c.output_ref).where(c.run_id == run.id)
-            if len(keys) <= BATCH // 2:
-                query = query.where(c.key.in_(keys))
-            outputs.update({(key, iteration): (output, ref) for key, iteration, output, ref in (await session.execute(query)).all()})
-        if found and found[-1].type is EventType.RUN_SUCCEEDED:
-            row = (await session.execute(select(RUNS.c.outputs, RUNS.c.outputs_ref).where(RUNS.c.id == run.id))).one_or_none()
-            outputs[None] = None if row is None else tuple(row)
-        return outputs
 
     async def _event(self, run_id: str, entry: Entry, outputs: dict[Any, Any], budget: Budget) -> Event:
         """Return a stored event with its output; one too large for the answer is named by a link instead."""
@@ -146,3 +132,29 @@ class EventReader:
             else:
                 data["large_values"] = {name: link(reference)}
         return Event.model_construct(run_id=run_id, **entry._asdict())
+
+
+def _entries(connection: Connection, run: RunRecord, after: int, limit: int) -> list[Entry]:
+    """Return up to ``limit`` events behind ``after``; a page may begin before it."""
+    found: list[Entry] = []
+    while len(found) < limit:
+        last = found[-1].seq if found else after
+        rows = connection.execute(_PAGES_BEHIND, {"tenant_id": run.tenant_id, "run_id": run.id, "last": last}).all()
+        found.extend(entry for row in rows for entry in entries(row.first_seq, row.events) if entry.seq > last)
+        if len(rows) < _PAGES:
+            break
+    return found[:limit]
+
+
+def _outputs(connection: Connection, run: RunRecord, found: Sequence[Entry]) -> dict[Any, Any]:
+    """Return the outputs that belong into events, each with its reference: they are stored once, with the node run and the run."""
+    keys = {entry.node_id for entry in found if entry.type is EventType.NODE_COMPLETED}
+    outputs: dict[Any, Any] = {}
+    if keys:
+        few = len(keys) <= BATCH // 2
+        rows = connection.execute(_SOME_OUTPUTS if few else _ALL_OUTPUTS, {"run_id": run.id, **({"keys": list(keys)} if few else {})}).all()
+        outputs.update({(key, iteration): (output, ref) for key, iteration, output, ref in rows})
+    if found and found[-1].type is EventType.RUN_SUCCEEDED:
+        row = connection.execute(_RUN_OUTPUTS, {"run_id": run.id}).one_or_none()
+        outputs[None] = None if row is None else tuple(row)
+    return outputs

@@ -11,6 +11,9 @@ from agentflow.runtime.records.models import RunRow
 _UNOWNED: Any = text("status = 'queued' AND lease_owner IS NULL")
 
 
+_COUNT = select(RunRow.tenant_id, func.count()).where(_UNOWNED).group_by(RunRow.tenant_id)
+
+
 class Backlog:
     """What waits, by tenant. Reading it touches no database; it may be behind by what other processes did since the last count."""
 
@@ -42,9 +45,9 @@ class Backlog:
         """
         before, self._accepted = self._accepted, Counter()
         try:
-            async with self._database.reading() as session:
-                rows = await session.execute(select(RunRow.tenant_id, func.count()).where(_UNOWNED).group_by(RunRow.tenant_id))
-                self._counted = Counter(dict(rows.all()))
+            self._counted = Counter(
+                {row[0]: row[1] for row in await self._database.read(lambda connection: connection.execute(_COUNT).all())}
+            )
         except BaseException:
             self._accepted.update(before)
             raise

@@ -1,17 +1,15 @@
 """Queries over runs and node runs; those for people are scoped to a tenant, those of the engine to one run it owns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from agentflow.errors import NotFound
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Resource, ResourceKind, Subject
 from agentflow.infra.db.engine import Database
 from agentflow.kit.ids import is_id
-from agentflow.runtime.records.models import NodeRunRow
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
 from agentflow.runtime.states import NodeStatus, RunStatus
@@ -20,6 +18,8 @@ _RUN_FIELDS = tuple(item.name for item in fields(RunRecord))
 _NODE_FIELDS = tuple(item.name for item in fields(NodeRecord))
 RUN_COLUMNS = tuple(RUNS.c[name] for name in _RUN_FIELDS)
 NODE_COLUMNS = tuple(NODE_RUNS.c[name] for name in _NODE_FIELDS)
+_LAST_SEQ = select(func.max(EVENTS.c.last_seq)).where(EVENTS.c.run_id == bindparam("run_id"))
+_NODES = select(*NODE_COLUMNS).where(NODE_RUNS.c.run_id == bindparam("run_id")).order_by(NODE_RUNS.c.position)
 _RUN = select(*RUN_COLUMNS).where(RUNS.c.tenant_id == bindparam("tenant_id"), RUNS.c.id == bindparam("id"))
 
 
@@ -91,12 +91,12 @@ def node_row(run: RunRecord, record: NodeRecord) -> dict[str, Any]:
 
 async def load_memory(database: Database, run: RunRecord) -> RunMemory:
     """Return what is stored of a run that this process owns."""
-    async with database.reading(run.tenant_id) as session:
-        last = await session.scalar(select(func.max(EVENTS.c.last_seq)).where(EVENTS.c.run_id == run.id))
-        rows: Sequence[Row[Any]] = (
-            await session.execute(select(*NODE_COLUMNS).where(NodeRunRow.run_id == run.id).order_by(NodeRunRow.position))
-        ).all()
-    return RunMemory(last or 0, [to_node(row) for row in rows])
+
+    def load(connection: Connection) -> RunMemory:
+        last = connection.scalar(_LAST_SEQ, {"run_id": run.id})
+        return RunMemory(last or 0, [to_node(row) for row in connection.execute(_NODES, {"run_id": run.id}).all()])
+
+    return await database.read(load, run.tenant_id)
 
 
 async def find_run(database: Database, subject: Subject, run_id: str) -> RunRecord | None:
