@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from agentflow.infra.crypto import new_key, to_text
 from benchmarks.report import Figure
 from benchmarks.setting import apart, call, load, postgres, store
 from benchmarks.specs import chain
@@ -45,7 +46,7 @@ def measure() -> list[Figure]:
 def cluster(broker: str) -> Iterator[ServerProcess]:
     """Give the server of a cluster with one worker."""
     with tempfile.TemporaryDirectory() as folder, postgres() as url:
-        settings = {"broker_url": broker}
+        settings = {"broker_url": broker, "master_key": to_text(new_key())}
         api, worker = ServerProcess(Path(folder) / "api", url, settings), WorkerProcess(Path(folder) / "worker", url, settings)
         api.start()
         worker.start()

@@ -18,6 +18,7 @@ NAMES = (
     "group_commit",
     "limits",
     "overload",
+    "audit",
 )
 
 

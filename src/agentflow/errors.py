@@ -88,6 +88,12 @@ class Conflict(AgentFlowError):
     kind, code, title = Kind.CONFLICT, "CONFLICT", "Conflict"
 
 
+class InUse(Conflict):
+    """Others need the thing, so it cannot be deleted; ``errors`` name them."""
+
+    code, title = "IN_USE", "In use"
+
+
 class PreconditionFailed(AgentFlowError):
     """The resource changed since the caller read it (``If-Match``)."""
 

@@ -29,14 +29,14 @@ from agentflow.runtime.records.statements import Statements
 from agentflow.runtime.runs import overload
 from agentflow.runtime.runs.answers import AlreadyAnswered
 from agentflow.runtime.runs.service import RunService
-from agentflow.sources.secrets import EnvironmentSecrets
+from agentflow.secrets.store import EnvironmentSecrets
 from agentflow.spec.expressions import Renderer
 from agentflow.spec.model import WorkflowSpec
 from agentflow.spec.validate import ValidationResult, validate
 from tests.chaos.corpus import Case, Submission
 from tests.chaos.effects import Book, effect_nodes
 from tests.chaos.store import StoredInterrupt, interrupts
-from tests.runtime.support import SUBJECT, Ask, StoredWorkflows
+from tests.runtime.support import SUBJECT, Ask, BareWorkspace, StoredWorkflows, no_sources
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -94,6 +94,14 @@ class Program:
         return self._plans[text]
 
 
+class _Workspace(BareWorkspace):
+    """Validates each specification only once."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program.registry, program.settings)
+        self.check = program.check  # type: ignore[method-assign]
+
+
 class Process:
     """One start of the program, to its end. Its memory is gone with it."""
 
@@ -123,10 +131,11 @@ class Process:
             http=None,
             models=None,
             secrets=EnvironmentSecrets({}),
+            sources=no_sources,
             open_database=None,
             knowledge=None,
             workflows=workflows,
-            validate=program.check,
+            workspace=_Workspace(program),
         )
         self.runs = await self._stack.enter_async_context(open_runtime(outside))
 

@@ -1,5 +1,7 @@
 """Collections on SQLite and on PostgreSQL."""
 
+from pathlib import Path
+
 import pytest
 
 from agentflow.identity.permissions import ALL_PERMISSIONS
@@ -10,6 +12,7 @@ from agentflow.kit.clock import SystemClock
 from agentflow.kit.ids import new_id
 from agentflow.knowledge.collections.service import CollectionService
 from tests.databases import database, database_url, postgres_url
+from tests.support.keys import new_trail
 
 __all__ = ["database", "database_url", "postgres_url"]
 
@@ -21,7 +24,7 @@ def subject() -> Subject:
 
 
 @pytest.fixture
-def collections(database: Database) -> CollectionService:
+async def collections(database: Database, tmp_path: Path) -> CollectionService:
     """Give the service over an empty database of either kind."""
     clock = SystemClock()
-    return CollectionService(database, clock, Once(database, clock, 86_400))
+    return CollectionService(database, clock, Once(database, clock, 86_400), await new_trail(database, tmp_path))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -19,12 +19,14 @@ from agentflow.kit.ids import new_id
 from agentflow.nodes.base import NodeConfig, NodeType
 from agentflow.nodes.builtin import builtin_registry
 from agentflow.nodes.context import NodeContext, Question, Usage
+from agentflow.nodes.registry import NodeRegistry
 from agentflow.runtime.runs.schemas import Run
 from agentflow.runtime.runs.service import RunService
-from agentflow.sources.secrets import EnvironmentSecrets
+from agentflow.secrets.store import EnvironmentSecrets
 from agentflow.spec.effects import EffectClass
 from agentflow.spec.expressions import Renderer
-from agentflow.spec.validate import validate
+from agentflow.spec.uses import Uses, uses_of
+from agentflow.spec.validate import ValidationResult, validate
 from agentflow.workflows.definitions.service import StoredVersion
 
 SUBJECT = Subject(new_id(), new_id(), ALL_PERMISSIONS)
@@ -119,6 +121,29 @@ class Ask(NodeType[AskConfig]):
         return {"status": reply.status, **reply.answer}
 
 
+class BareWorkspace:
+    """A tenant that has workflows and nothing else."""
+
+    def __init__(self, registry: NodeRegistry, settings: Settings) -> None:
+        self._registry, self._settings = registry, settings
+
+    async def validation(self, tenant_id: str) -> Callable[[Any], ValidationResult]:
+        return self.check
+
+    def check(self, document: Any) -> ValidationResult:
+        return validate(document, self._registry, self._settings)
+
+    def uses(self, document: Any) -> Uses:
+        return uses_of(document, self._registry, self._settings)
+
+    async def variables(self, tenant_id: str, wanted: Collection[str] | None) -> Mapping[str, Any]:
+        return {}
+
+
+async def no_sources(tenant_id: str, name: str) -> None:
+    """Find no stored source."""
+
+
 class StoredWorkflows:
     """Stored workflows by name, for child runs."""
 
@@ -174,10 +199,11 @@ class World:
             http=None,  # type: ignore[arg-type]  # no node of these tests leaves the process
             models=None,  # type: ignore[arg-type]
             secrets=EnvironmentSecrets({}),
+            sources=no_sources,
             open_database=lambda source: None,  # type: ignore[arg-type,return-value]
             knowledge=lambda subject: None,  # type: ignore[arg-type,return-value]
             workflows=self.workflows,  # type: ignore[arg-type]
-            validate=lambda spec: validate(spec, self.registry, settings),
+            workspace=BareWorkspace(self.registry, settings),
         )
         try:
             async with open_runtime(outside, role) as runs:

@@ -18,6 +18,7 @@ from agentflow.artifacts.schemas import Artifact, ArtifactLink
 from agentflow.identity.permissions import Permission
 from agentflow.identity.quotas import StorageQuotaReached, TenantQuotas
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
@@ -44,6 +45,7 @@ class ArtifactService:
         objects: where their contents are.
         once: creates things at most once per idempotency key.
         clock: what time stamps come from.
+        trail: where changes are written down.
         keep_days: how long a sent file is kept; 0 for ever.
         quotas: how much organisations may keep.
         presign: whether links lead to the object store itself, where it can do that.
@@ -55,12 +57,14 @@ class ArtifactService:
         objects: Objects,
         once: Once,
         clock: Clock,
+        trail: Trail,
         keep_days: float,
         quotas: TenantQuotas,
         *,
         presign: bool = False,
     ) -> None:
         self._database = database
+        self._trail = trail
         self._objects = objects
         self._once = once
         self._clock = clock
@@ -99,6 +103,7 @@ class ArtifactService:
 
         async def make(session: AsyncSession) -> Artifact:
             await repository.create(session, row)
+            await self._trail.add(session, subject, Deed("artifact.created", artifact_id, {"size": size, "sha256": digest}))
             return _wire(ArtifactRow(**row))
 
         await self._objects.put(key, file)
@@ -204,6 +209,7 @@ class ArtifactService:
             if row.run_id is not None:
                 raise ArtifactOfRun(f"The artifact is a value of run {row.run_id}.", hint="It is deleted with the run.")
             await repository.remove(session, subject, artifact_id)
+            await self._trail.add(session, subject, Deed("artifact.deleted", artifact_id, {"sha256": row.sha256}))
         await self._forget(row.key)
 
     async def _forget(self, key: str) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import text
 
 from agentflow.artifacts.service import ArtifactService
-from agentflow.bootstrap.identity import Identity, Unsealed, open_identity
+from agentflow.audit.service import AuditService
+from agentflow.bootstrap.belongings import belongings, open_writing, warm
+from agentflow.bootstrap.identity import Identity, SealedFactors, open_identity
 from agentflow.bootstrap.runtime import Outside, open_runtime, role_of
 from agentflow.bootstrap.tables import METADATA
 from agentflow.config.settings import Settings
@@ -18,6 +20,7 @@ from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
 from agentflow.identity.subject import ResourceKind, Subject
 from agentflow.identity.tenants.grants import Finder
+from agentflow.infra.audit.trail import Trail
 from agentflow.infra.db import migrate
 from agentflow.infra.db.backup import DAMAGED_HINT, DatabaseDamaged, examine
 from agentflow.infra.db.engine import Database
@@ -34,16 +37,18 @@ from agentflow.llm.gateway import LLMGateway
 from agentflow.llm.observed import ObservedModels
 from agentflow.nodes.builtin import builtin_registry
 from agentflow.nodes.context import Knowledge
+from agentflow.nodes.probes import Probes
 from agentflow.nodes.registry import NodeRegistry, load_plugins
 from agentflow.runtime.queue.depth import QueueGauges
 from agentflow.runtime.queue.stuck import Detective
 from agentflow.runtime.retention.service import Retention
 from agentflow.runtime.runs.service import RunService
+from agentflow.secrets.service import SecretService
+from agentflow.sources.connections.service import ConnectionService
 from agentflow.sources.databases.pool import DatabasePool
 from agentflow.sources.http.client import GuardedHttpClient
-from agentflow.sources.secrets import EnvironmentSecrets
 from agentflow.spec.expressions import Renderer
-from agentflow.spec.validate import ValidationResult, validate
+from agentflow.variables.service import VariableService
 from agentflow.workflows.definitions.service import WorkflowService
 
 
@@ -62,6 +67,11 @@ class Container:
         workflows: stored workflows.
         collections: documents that workflows search.
         artifacts: files, and large values of runs.
+        secrets: what sources are filled in with.
+        variables: what workflows read as ``vars``.
+        sources: stored connections to outside systems.
+        trail: where what people do is written down.
+        audit: the same for those who read it.
         runs: starting and inspecting runs.
         retention: deleting runs, and what is no longer to be kept.
         checks: how to look whether the dependencies answer.
@@ -79,6 +89,11 @@ class Container:
     workflows: WorkflowService
     collections: CollectionService
     artifacts: ArtifactService
+    secrets: SecretService
+    variables: VariableService
+    sources: ConnectionService
+    trail: Trail
+    audit: AuditService
     runs: RunService
     retention: Retention
     checks: Sequence[Check]
@@ -99,6 +114,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         UnsupportedDatabase: the database URL names none that we can use.
         DatabaseDamaged: the SQLite file is not whole.
         MigrationFailed: the database could not be brought to this version's schema.
+        MasterKeyMissing: the data are sealed with a master key that is not here.
         OSError: the data folder or the database cannot be reached.
     """
     role = role_of(settings, worker=worker)
@@ -114,32 +130,41 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         clock = SystemClock()
         objects = open_objects(settings)
         stack.push_async_callback(objects.close)
+        writing = await stack.enter_async_context(open_writing(settings, database, clock))
         finders: dict[ResourceKind, Finder] = {}
-        identity = await stack.enter_async_context(open_identity(settings, database, clock, Unsealed(), finders))
+        identity = await stack.enter_async_context(open_identity(settings, database, clock, SealedFactors(writing.ring), finders))
         owners = OwnerService(database, identity.api_keys, identity.one_time_tokens, clock, settings.data_dir)
         owner = await owners.ensure(keep_key=not worker)
         registry = _registry()
-        secrets = EnvironmentSecrets()
-        check = _validator(registry, settings, secrets)
+        await warm(writing, owner.tenant_id)
         once = Once(database, clock, settings.idempotency_ttl_s)
-        workflows = WorkflowService(database, once, clock, check, settings.compiled_cache_size)
-        collections = CollectionService(database, clock, once)
-        finders |= {ResourceKind.WORKFLOW: workflows.exists, ResourceKind.COLLECTION: collections.exists}
+        collections = CollectionService(database, clock, once, writing.trail)
         http = _http(stack, settings)
+        models, databases, renderer = ObservedModels(_models(stack, settings, http)), _databases(stack, settings), _renderer(settings)
+        probe = Probes(http, models, databases.open, _knowledge(collections))
+        has = belongings(settings, database, clock, once, writing, registry, renderer, probe, owner.tenant_id)
+        workflows = WorkflowService(database, once, clock, writing.trail, has.workspace.validation, settings.compiled_cache_size)
+        finders |= {
+            ResourceKind.WORKFLOW: workflows.exists,
+            ResourceKind.COLLECTION: collections.exists,
+            ResourceKind.SOURCE: has.sources.exists,
+        }
         outside = Outside(
             settings=settings,
             database=database,
             objects=objects,
             clock=clock,
             registry=registry,
-            renderer=_renderer(settings),
+            renderer=renderer,
             http=http,
-            models=ObservedModels(_models(stack, settings, http)),
-            secrets=secrets,
-            open_database=_databases(stack, settings).open,
+            models=models,
+            secrets=has.store,
+            sources=has.sources.find,
+            open_database=databases.open,
             knowledge=_knowledge(collections),
             workflows=workflows,
-            validate=check,
+            workspace=has.workspace,
+            trail=writing.trail,
             quotas=identity.quotas,
         )
         dependencies = _checks(settings, database, objects)
@@ -148,7 +173,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         gauges = QueueGauges(database, clock)
         stack.push_async_callback(gauges.close)
         runs = await stack.enter_async_context(open_runtime(outside, role))
-        retention = Retention(database, objects, clock, settings)
+        retention = Retention(database, objects, clock, settings, writing.trail)
         retention.start()
         if not worker:
             identity.housekeeping.start()
@@ -168,10 +193,16 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
                 objects,
                 once,
                 clock,
+                writing.trail,
                 settings.retention_artifact_days,
                 identity.quotas,
                 presign=settings.object_store_presign,
             ),
+            secrets=has.secrets,
+            variables=has.variables,
+            sources=has.sources,
+            trail=writing.trail,
+            audit=writing.audit,
             runs=runs,
             retention=retention,
             checks=dependencies,
@@ -184,15 +215,6 @@ def _registry() -> NodeRegistry:
     registry = builtin_registry()
     load_plugins(registry)
     return registry
-
-
-def _validator(registry: NodeRegistry, settings: Settings, secrets: EnvironmentSecrets) -> Callable[[Any], ValidationResult]:
-    names = secrets.names()
-
-    def check(document: Any) -> ValidationResult:
-        return validate(document, registry, settings, secrets=names, variables=())
-
-    return check
 
 
 def _renderer(settings: Settings) -> Renderer:

@@ -34,8 +34,10 @@ from agentflow.identity.tokens.access import AccessTokens
 from agentflow.identity.tokens.one_time import OneTimeTokens
 from agentflow.identity.tokens.signing import SigningKeys
 from agentflow.identity.users.service import UserService
+from agentflow.infra.crypto import from_text, seal, to_text, unseal
 from agentflow.infra.db import migrate
 from agentflow.infra.db.engine import Database
+from agentflow.infra.keys.ring import KeyRing
 from agentflow.infra.mailer.base import Mailer
 from agentflow.infra.mailer.console import ConsoleMailer
 from agentflow.infra.mailer.smtp import SmtpMailer
@@ -45,16 +47,38 @@ REDIS_TIMEOUT_S = 0.5
 """Redis that does not answer by then is passed over: the database has every session."""
 
 
-class Unsealed:
-    """Keeps secrets as they are."""
+_FACTOR_PURPOSE = "second-factor"
+"""Purpose of the key that shared secrets of authenticator apps are sealed with."""
+
+
+class SealedFactors:
+    """Seals the shared secrets of authenticator apps with the key of the organisation that administers the account.
+
+    Args:
+        ring: has the tenants' keys.
+    """
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
 
     async def seal(self, user: UserRow, secret: str) -> str:
         """Return a secret as it is stored."""
-        return secret
+        key = await self._ring.key(user.tenant_id, _FACTOR_PURPOSE)
+        # The organisation is part of what is stored: the account may come to be administered by another one.
+        return f"{user.tenant_id}:{to_text(seal(key, secret.encode(), _place(user)))}"
 
     async def unseal(self, user: UserRow, stored: str) -> str:
-        """Return a stored secret."""
-        return stored
+        """Return a stored secret.
+
+        Raises:
+            SealBroken: it was changed, or moved from another account.
+        """
+        tenant_id, _, sealed = stored.partition(":")
+        return unseal(await self._ring.key(tenant_id, _FACTOR_PURPOSE), from_text(sealed), _place(user)).decode()
+
+
+def _place(user: UserRow) -> bytes:
+    return f"second-factor:{user.id}".encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,18 @@
 """Builds the runtime of one process and runs it for as long as a context lasts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
 from agentflow.bootstrap.checkpoints import hot_tier
 from agentflow.bootstrap.limits import open_limits
 from agentflow.config.settings import Settings
 from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Trail
 from agentflow.infra.celery.app import BrokerNotUsable
 from agentflow.infra.celery.hints import HintReceiver, HintSender
 from agentflow.infra.db.engine import Database, database_url
@@ -29,7 +29,7 @@ from agentflow.runtime.dispatch.pool import WorkerPool
 from agentflow.runtime.execution.driver import Driver
 from agentflow.runtime.execution.executor import Executor
 from agentflow.runtime.execution.plans import PlanCache
-from agentflow.runtime.execution.ports import Ports, Secrets
+from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.execution.retry_budget import RetryBudgets
 from agentflow.runtime.interrupts.store import InterruptStore
 from agentflow.runtime.journal.bus import RunNews
@@ -41,12 +41,14 @@ from agentflow.runtime.queue.presence import AdvisoryPresence, FilePresence, Pre
 from agentflow.runtime.records.statements import Statements, lost_guards
 from agentflow.runtime.recovery import Recovery
 from agentflow.runtime.runs.admission import Admission
+from agentflow.runtime.runs.making import Workspace
 from agentflow.runtime.runs.overload import Overload
 from agentflow.runtime.runs.service import RunService
 from agentflow.runtime.values.large import LargeValues
 from agentflow.runtime.values.spill import SpillingCommitter
+from agentflow.sources.connections.fill import Secrets
 from agentflow.spec.expressions import Renderer
-from agentflow.spec.validate import ValidationResult
+from agentflow.spec.model import Source
 from agentflow.workflows.definitions.service import WorkflowService
 
 
@@ -63,10 +65,12 @@ class Outside:
     http: HttpClient
     models: ModelGateway
     secrets: Secrets
+    sources: Callable[[str, str], Awaitable[Source | None]]
     open_database: Callable[[ResolvedSource], DatabaseSource]
     knowledge: Callable[[Subject], Knowledge]
     workflows: WorkflowService
-    validate: Callable[[Any], ValidationResult]
+    workspace: Workspace
+    trail: Trail | None = None
     quotas: TenantQuotas | None = None
 
 
@@ -134,7 +138,7 @@ async def _runtime(outside: Outside, lines: Lines, role: Role) -> AsyncIterator[
         recovery.start()
         overload.start()
         try:
-            yield RunService(ports, plans, Admission(ports, leases, dispatcher, overload), dispatcher, outside.workflows, outside.validate)
+            yield RunService(ports, plans, Admission(ports, leases, dispatcher, overload), dispatcher, outside.workflows, outside.workspace)
         finally:
             await overload.stop()
             await pool.close(settings.shutdown_grace_s)
@@ -162,9 +166,11 @@ def _ports(outside: Outside, committer: SpillingCommitter, statements: Statement
         http=outside.http,
         models=outside.models,
         secrets=outside.secrets,
+        sources=outside.sources,
         open_database=outside.open_database,
         knowledge=outside.knowledge,
         quotas=outside.quotas,
+        trail=outside.trail,
     )
 
 

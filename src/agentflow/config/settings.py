@@ -9,11 +9,12 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from agentflow.config.identity import IdentitySettings
 from agentflow.config.limits import Limits
 from agentflow.config.runtime import RuntimeSettings
+from agentflow.config.secrets import SecretSettings
 from agentflow.config.storage import StorageSettings
 from agentflow.config.traffic import TrafficSettings
 
 
-class Settings(IdentitySettings, Limits, RuntimeSettings, StorageSettings, TrafficSettings, BaseSettings):
+class Settings(IdentitySettings, Limits, RuntimeSettings, SecretSettings, StorageSettings, TrafficSettings, BaseSettings):
     """The settings of one process; the environment wins over the file ``AGENTFLOW_CONFIG`` names."""
 
     model_config = SettingsConfigDict(env_prefix="AGENTFLOW_", extra="forbid", frozen=True)

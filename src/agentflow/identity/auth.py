@@ -85,6 +85,7 @@ def gate(permission: Permission) -> Callable[[Request], Awaitable[Subject]]:
 
     async def check(request: Request) -> Subject:
         subject = await authenticate(request)
+        request.state.subject = subject  # a refusal is written into the audit log under it
         subject.require(permission)
         return subject
 
@@ -96,6 +97,7 @@ def gate_to_one(permission: Permission) -> Callable[[Request], Awaitable[Subject
 
     async def check(request: Request) -> Subject:
         subject = await authenticate(request)
+        request.state.subject = subject
         subject.require_somewhere(permission)
         return subject
 
@@ -122,6 +124,7 @@ ApiKeysRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.API_KEYS_REA
 ApiKeysWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.API_KEYS_WRITE))]
 ArtifactsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_READ))]
 ArtifactsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.ARTIFACTS_WRITE))]
+AuditRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.AUDIT_READ))]
 CollectionsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_READ))]
 CollectionsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.COLLECTIONS_READ))]
 CollectionsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.COLLECTIONS_WRITE))]
@@ -140,11 +143,19 @@ RunsPause: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_PAUSE))]
 RunsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_READ))]
 RunsSignal: TypeAlias = Annotated[Subject, Depends(gate(Permission.RUNS_SIGNAL))]
 RunsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.RUNS_READ))]
+SecretsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.SECRETS_READ))]
+SecretsRotate: TypeAlias = Annotated[Subject, Depends(gate(Permission.SECRETS_ROTATE))]
+SecretsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.SECRETS_WRITE))]
+SourcesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.SOURCES_READ))]
+SourcesTest: TypeAlias = Annotated[Subject, Depends(gate(Permission.SOURCES_TEST))]
+SourcesWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.SOURCES_WRITE))]
 TeamsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_READ))]
 TeamsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_WRITE))]
 TenantsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.TENANTS_DELETE))]
 UsersRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_READ))]
 UsersWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_WRITE))]
+VariablesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.VARIABLES_READ))]
+VariablesWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.VARIABLES_WRITE))]
 WorkflowsExecute: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_EXECUTE))]
 WorkflowsExecuteOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_EXECUTE))]
 WorkflowsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_READ))]

@@ -26,7 +26,7 @@ class BuiltinRole(StrEnum):
 ADMINISTRATION = frozenset({"audit", "grants", "members", "roles", "teams", "tenants", "users"})
 """Resources that say who may do what, or who did it; to look at them is more than a viewer needs."""
 _OWN_KEYS = frozenset({Permission.API_KEYS_READ, Permission.API_KEYS_WRITE})
-_ELEVATED = frozenset({Permission.API_KEYS_MANAGE, Permission.RUNS_APPROVE_ANY, Permission.METRICS_READ})
+_ELEVATED = frozenset({Permission.API_KEYS_MANAGE, Permission.RUNS_APPROVE_ANY, Permission.METRICS_READ, Permission.SECRETS_ROTATE})
 """Outside the administration, and yet not for everybody who works with workflows."""
 
 
@@ -41,7 +41,7 @@ def _is_read(permission: Permission) -> bool:
 _ORDINARY = frozenset(p for p in ALL_PERMISSIONS if _resource(p) not in ADMINISTRATION and p not in _ELEVATED)
 _VIEWER = frozenset(p for p in _ORDINARY if _is_read(p)) | _OWN_KEYS | {Permission.TENANTS_READ, Permission.MEMBERS_READ}
 
-INSTALLATION = frozenset({Permission.METRICS_READ, Permission.TENANTS_MANAGE})
+INSTALLATION = frozenset({Permission.METRICS_READ, Permission.SECRETS_ROTATE, Permission.TENANTS_MANAGE})
 """What concerns all organisations: held in the one that runs the installation only, whatever the role."""
 
 PERMISSIONS: Mapping[str, Set[Permission]] = {

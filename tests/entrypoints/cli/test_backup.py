@@ -1,6 +1,7 @@
 """Backups taken while runs are under way, restored elsewhere: every run of the copy comes to its end."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -80,6 +81,8 @@ async def test_a_backup_under_load_is_restored_elsewhere(tmp_path: Path):
     assert (tmp_path / "backup.tar").stat().st_mode & 0o077 == 0
     restored = await asyncio.to_thread(agentflow, "restore", tmp_path / "backup.tar", "--data-dir", tmp_path / "there")
     assert restored.returncode == 0, restored.stderr
+    # The keys are kept apart from the data that they open.
+    shutil.copy(tmp_path / "here" / "master.key", tmp_path / "there")
     async with running(tmp_path / "there") as (_, client):
         await come_to_their_end(client)
 

@@ -120,4 +120,4 @@ def test_the_head_constant_is_the_newest_migration():
 def test_every_table_carries_its_tenant():
     """Tables of tenants' data name the tenant; only what belongs to the installation, or to a user wherever, does not."""
     without = {table.name for table in METADATA.sorted_tables if "tenant_id" not in table.columns}
-    assert without == {"tenants", "attempts", "one_time_tokens", "signing_keys", "installation_keys"}
+    assert without == {"tenants", "attempts", "one_time_tokens", "signing_keys", "installation_keys", "master_keys"}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import httpx
 
@@ -36,6 +37,33 @@ class ApiClient:
     async def patch(self, path: str, body: Any) -> Any:
         """Return the JSON answer of a PATCH."""
         return await self._json("PATCH", path, content=json.dump_bytes(body), headers=_JSON)
+
+    async def set(self, path: str, name: str, body: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Any, bool]:
+        """Give what has a name below ``path`` other values, or make it; returns it and whether it was made.
+
+        Args:
+            path: of the collection.
+            name: what it is called.
+            body: its values.
+            new: what is needed besides to make it.
+        """
+        answer = await self._send("PUT", f"{path}/{quote(name, safe='')}", content=json.dump_bytes(dict(body)), headers=_JSON)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return await self.post(path, {"name": name, **new, **body}), True
+        return json.loads(_checked(answer).content, max_depth=500), False
+
+    async def lines(self, path: str, **query: Any) -> AsyncIterator[str]:
+        """Yield the lines of a long answer as they come."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        try:
+            async with self._http.stream("GET", BASE + path, params=asked) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise failure(answer)
+                async for line in answer.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise _unreachable(self._http, error) from error
 
     async def delete(self, path: str) -> None:
         """Delete a resource."""
@@ -115,16 +143,22 @@ class ApiClient:
         return json.loads(answer.content, max_depth=500) if answer.content else None
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return _checked(await self._send(method, path, **options))
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            answer = await self._http.request(method, path if path.startswith("/health") else BASE + path, **options)
+            return await self._http.request(method, path if path.startswith("/health") else BASE + path, **options)
         except httpx.TransportError as error:
             raise _unreachable(self._http, error) from error
-        if answer.is_error:
-            raise failure(answer)
-        return answer
 
 
 _JSON = {"Content-Type": "application/json"}
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_error:
+        raise failure(answer)
+    return answer
 
 
 def _unreachable(http: httpx.AsyncClient, error: Exception) -> CliError:

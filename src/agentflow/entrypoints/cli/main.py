@@ -7,6 +7,7 @@ import typer
 
 from agentflow.entrypoints.cli.commands import (
     artifacts,
+    audit,
     backup,
     collections,
     doctor,
@@ -16,13 +17,16 @@ from agentflow.entrypoints.cli.commands import (
     roles,
     run,
     runs,
+    secrets,
     serve,
+    sources,
     steering,
     tenants,
     time_travel,
     transfer,
     users,
     validate,
+    variables,
     version,
     worker,
     workflows,
@@ -62,6 +66,10 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(roles.app, name="roles")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(variables.app, name="variables")
+app.add_typer(sources.app, name="sources")
+app.add_typer(audit.app, name="audit")
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
 app.command("doctor")(doctor.doctor)

@@ -16,6 +16,9 @@ from agentflow.errors import AgentFlowError, Kind
 ROLE = "agentflow_tenant"
 """A group role of the server, without login, ownership or any privilege but those on tenants' tables; the same for all its databases."""
 
+APPEND_ONLY = frozenset({"audit_records", "audit_heads", "audit_anchors"})
+"""Tables of tenants that transactions on behalf of a caller can only read and add to."""
+
 AS_TENANT = text(f"SELECT set_config('role', '{ROLE}', true), set_config('agentflow.tenant', :tenant, true)")
 """Makes the rest of the transaction one tenant's."""
 
@@ -90,6 +93,8 @@ def protect(connection: Connection, tables: Sequence[str]) -> None:
             hint=f"As an administrator of the database: CREATE ROLE {ROLE} NOLOGIN; GRANT {ROLE} TO <the login of AGENTFLOW_DATABASE_URL>;",
         ) from error
     connection.exec_driver_sql(_PROTECT.format(tables=_listed(tables)))
+    for table in APPEND_ONLY.intersection(tables):
+        connection.exec_driver_sql(f'REVOKE UPDATE, DELETE ON "{table}" FROM {ROLE}')
 
 
 def release(connection: Connection, tables: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from agentflow.infra.observability.context import merge_work
+from agentflow.infra.observability.redaction import LOGGED
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -45,7 +46,7 @@ def configure_logging(level: str, log_format: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format), _without_secrets],
         )
     )
     root = logging.getLogger()
@@ -64,6 +65,11 @@ def _renderers(log_format: str) -> list[Processor]:
 def _to_json(event: Any, **_: Any) -> str:
     # JSON escapes what is below a blank; the rest of what a terminal or a reader of lines obeys is escaped here, and stays JSON.
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", orjson.dumps(event, default=str).decode())
+
+
+def _without_secrets(_logger: WrappedLogger, _method: str, line: Any) -> Any:
+    """Take the secrets that this process knows out of a finished line, stack trace and all."""
+    return LOGGED.text(line) if LOGGED and isinstance(line, str) else line
 
 
 def _escaped(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

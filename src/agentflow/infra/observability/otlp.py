@@ -5,13 +5,14 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import structlog
 
 from agentflow import __version__
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.observability import tracing
+from agentflow.infra.observability.redaction import LOGGED
 from agentflow.infra.observability.tracing import SpanKind, Value, error_code
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span as OtelSpan
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _STANDARD = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PATH = "v1/traces"
@@ -85,6 +88,16 @@ def _stop(provider: "TracerProvider") -> None:
     provider.shutdown()
 
 
+def _known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
+    """Return the attributes that are there, without the secrets that this process knows."""
+    return {key: _shown(value) for key, value in attributes.items() if value is not None}
+
+
+def _shown(value: T) -> T:
+    shown: T = LOGGED.value(value) if LOGGED else value
+    return shown
+
+
 class OtlpTracer:
     """Fulfils ``tracing.Tracer``."""
 
@@ -102,8 +115,7 @@ class OtlpTracer:
         """Begin a span; see ``Tracer.span``."""
         # A parent that is given replaces the current one: what is bound in this task may belong to other work.
         above = None if parent is None else self._propagator.extract({"traceparent": parent}, self._context.Context())
-        known = {key: value for key, value in attributes.items() if value is not None}
-        return OtlpSpan(self, self._tracer.start_span(name, above, self._kinds[kind], known))
+        return OtlpSpan(self, self._tracer.start_span(_shown(name), above, self._kinds[kind], _known(attributes)))
 
     def traceparent(self) -> str | None:
         """Return the current span; see ``Tracer.traceparent``."""
@@ -141,11 +153,11 @@ class OtlpSpan:
 
     def set(self, attributes: Mapping[str, Value | None]) -> None:
         """Add attributes that are known."""
-        self._span.set_attributes({key: value for key, value in attributes.items() if value is not None})
+        self._span.set_attributes(_known(attributes))
 
     def rename(self, name: str) -> None:
         """Change the name."""
-        self._span.update_name(name)
+        self._span.update_name(_shown(name))
 
     def fail(self, code: str) -> None:
         """Mark the span as failed."""

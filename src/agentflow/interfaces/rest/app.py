@@ -14,6 +14,7 @@ from agentflow import __version__
 from agentflow.errors import AgentFlowError
 from agentflow.interfaces.rest import docs, problems, system
 from agentflow.interfaces.rest.middleware import MIDDLEWARE
+from agentflow.interfaces.rest.refusals import REFUSALS, Refusals
 from agentflow.interfaces.rest.router import routes
 
 DESCRIPTION = """Durable workflows of AI and data steps: one JSON specification in, a streamed, recoverable run out.
@@ -36,6 +37,7 @@ def _app(container: Any, served: Iterable[BaseRoute]) -> FastAPI:
     app.router.redirect_slashes = False
     app.state.container = container
     app.state.stopping = asyncio.Event()
+    app.state.refusals = Refusals()
     # Not include_router: it would match every request twice and keep no flat list.
     app.router.routes.extend(served)
     app.add_exception_handler(AgentFlowError, _ours)
@@ -48,6 +50,8 @@ def _app(container: Any, served: Iterable[BaseRoute]) -> FastAPI:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, AgentFlowError)  # noqa: S101 - what the handler is registered for
+    if error.kind in REFUSALS:
+        await request.app.state.refusals.note(request, error)
     return problems.problem_of(error, request.scope)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from agentflow.artifacts import endpoints as artifacts
+from agentflow.audit import endpoints as audit
 from agentflow.identity.accounts import endpoints as auth
 from agentflow.identity.accounts import jwks
 from agentflow.identity.accounts import secret_endpoints as auth_secrets
@@ -23,6 +24,9 @@ from agentflow.runtime.runs import explanations as run_explanations
 from agentflow.runtime.runs import interrupt_endpoints as interrupts
 from agentflow.runtime.runs import retention_endpoints as run_retention
 from agentflow.runtime.runs import time_travel_endpoints as time_travel
+from agentflow.secrets import endpoints as secrets
+from agentflow.sources.connections import endpoints as sources
+from agentflow.variables import endpoints as variables
 from agentflow.workflows.definitions import endpoints as workflows
 from agentflow.workflows.definitions import graph_endpoints as workflow_graph
 from agentflow.workflows.definitions import transfer_endpoints as workflow_transfer
@@ -41,6 +45,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     workflow_versions.router,
     collections.router,
     artifacts.router,
+    secrets.router,
+    variables.router,
+    sources.router,
+    audit.router,
     catalogue.router,
     auth.router,
     auth_secrets.router,

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentflow.errors import Malformed
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import ResourceKind, Subject
+from agentflow.infra.db.pages import page_by
 from agentflow.infra.db.repository import scoped
 from agentflow.kit.ids import is_id
-from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
+from agentflow.kit.pagination import Page, PageRequest
 from agentflow.knowledge.collections.errors import CollectionNotFound, DocumentNotFound
 from agentflow.knowledge.collections.models import ChunkRow, CollectionRow, DocumentRow
 from agentflow.knowledge.vector_stores.base import IndexedChunk, IndexKey
@@ -63,7 +63,7 @@ async def list_collections(session: AsyncSession, subject: Subject, page: PageRe
         Malformed: the cursor is of another list.
     """
     query = scoped(CollectionRow, subject.tenant_id).where(*_granted(subject, Permission.COLLECTIONS_READ))
-    return await _page(session, query, CollectionRow.name, page)
+    return await page_by(session, query, CollectionRow.name, page)
 
 
 async def list_documents(session: AsyncSession, subject: Subject, collection_id: str, page: PageRequest) -> Page[DocumentRow]:
@@ -73,34 +73,7 @@ async def list_documents(session: AsyncSession, subject: Subject, collection_id:
         Malformed: the cursor is of another list.
     """
     query = scoped(DocumentRow, subject.tenant_id).where(DocumentRow.collection_id == collection_id)
-    return await _page(session, query, DocumentRow.id, page)
-
-
-async def _page(session: AsyncSession, query: Select[Any], column: Any, page: PageRequest) -> Page[Any]:
-    field, _, direction = (page.sort or column.key).partition(":")
-    if field != column.key or direction not in ("", "asc", "desc"):
-        raise Malformed(f"This list cannot be sorted by {page.sort}.", hint=f"Sort by {column.key}:asc or {column.key}:desc.")
-    total = await session.scalar(query.with_only_columns(func.count())) if page.count else None
-    ordered = query.order_by(column.desc() if direction == "desc" else column)
-    if page.cursor:
-        last = _last(page.cursor, column.key)
-        ordered = ordered.where(column < last if direction == "desc" else column > last)
-    elif page.page > 1:
-        ordered = ordered.offset((page.page - 1) * page.limit)
-    rows = list((await session.execute(ordered.limit(page.limit + 1))).scalars().all())
-    more = len(rows) > page.limit
-    rows = rows[: page.limit]
-    return Page(rows, encode_cursor([column.key, getattr(rows[-1], column.key)]) if more else None, total)
-
-
-def _last(cursor: str, made_for: str) -> str:
-    try:
-        kind, last = decode_cursor(cursor, 2)
-    except InvalidCursor as error:
-        raise Malformed(str(error), hint="Leave the cursor away to start from the beginning.") from error
-    if kind != made_for or not isinstance(last, str):
-        raise Malformed("The cursor belongs to another list or order.", hint="Leave the cursor away to start from the beginning.")
-    return last
+    return await page_by(session, query, DocumentRow.id, page)
 
 
 async def create(session: AsyncSession, row: Mapping[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """Collections of documents: create, fill, search, delete. A model is never called inside a transaction."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
@@ -39,10 +41,12 @@ class CollectionService:
         database: where everything is stored.
         clock: what time stamps come from.
         once: creates things at most once per idempotency key.
+        trail: where changes are written down.
     """
 
-    def __init__(self, database: Database, clock: Clock, once: Once) -> None:
+    def __init__(self, database: Database, clock: Clock, once: Once, trail: Trail) -> None:
         self._database = database
+        self._trail = trail
         self._clock = clock
         self._once = once
         self._vectors = ExactVectorStore(self._load)
@@ -73,6 +77,7 @@ class CollectionService:
 
         async def make(session: AsyncSession) -> Collection:
             await repository.create(session, row)
+            await self._trail.add(session, subject, Deed("collection.created", str(row["id"]), {"name": new.name}))
             return _collection(CollectionRow(**row))
 
         try:
@@ -113,6 +118,7 @@ class CollectionService:
         async with self._database.transaction(subject.tenant_id) as session:
             row = await repository.get(session, subject, ref)
             await repository.remove(session, subject, row.id)
+            await self._trail.add(session, subject, Deed("collection.deleted", row.id, {"name": row.name}))
         self._vectors.forget(subject.tenant_id, row.id)
 
     async def add(
@@ -188,6 +194,8 @@ class CollectionService:
             if rows:
                 await repository.lock(session, subject, collection.id, now)
                 await repository.replace(session, subject, collection.id, rows, chunk_rows)
+                said = {"name": collection.name, "documents": len(rows), "sha256": _digest(digests.values())}
+                await self._trail.add(session, subject, Deed("collection.filled", collection.id, said))
             stored = {row["id"]: _document(row) for row in rows}
             return DocumentsAdded(items=[stored.get(document.id) or _stored(known[document.id]) for document in documents])
 
@@ -217,6 +225,8 @@ class CollectionService:
             await repository.lock(session, subject, collection.id, self._clock.now())
             await repository.get_document(session, subject, collection.id, document_id)
             await repository.remove_document(session, subject, collection.id, document_id)
+            said = {"name": collection.name, "document_sha256": _digest([document_id.encode()])}
+            await self._trail.add(session, subject, Deed("collection.document-deleted", collection.id, said))
 
     async def search(self, subject: Subject, ref: str, wanted: SearchRequest) -> Sequence[Match]:
         """Return the nearest chunks, best first.
@@ -240,6 +250,10 @@ class CollectionService:
     async def _load(self, key: IndexKey) -> Sequence[IndexedChunk]:
         async with self._database.reading(key.tenant_id) as session:
             return await repository.load_chunks(session, key)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _document_row(document: NewDocument, chunks: int) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Context:
         self.usage = UsageMeter()
         self._run, self._record, self._subject, self._journal, self._meter, self._ports = run, record, subject, journal, meter, ports
         self._waits, self._recovered = waits, recovered
+        self._tokens = journal.hidden.stream()
 
     @property
     def http(self) -> HttpClient:
@@ -86,8 +87,16 @@ class Context:
         return self._ports.open_database(self.source)
 
     def token(self, text: str) -> None:
-        """Stream a piece of text to present readers."""
-        self._journal.live(EventType.NODE_TOKEN, self.node_id, {"text": text})
+        """Stream a piece of text to present readers; what may be the begin of a secret waits for what comes behind it."""
+        shown = self._tokens.feed(text)
+        if shown:
+            self._journal.live(EventType.NODE_TOKEN, self.node_id, {"text": shown})
+
+    def settle(self) -> None:
+        """Stream what was held back: the execution is over."""
+        held = self._tokens.end()
+        if held:
+            self._journal.live(EventType.NODE_TOKEN, self.node_id, {"text": held})
 
     def progress(self, fraction: float | None, message: str = "") -> None:
         """Append a ``node.progress`` event."""

@@ -56,7 +56,8 @@ class NodeRunner:
         self.last_output: dict[str, Any] = {}
         """By scope prefix, the output of the node that completed last."""
         self._run, self.plan, self._ports = run, plan, ports
-        self._sources = SourceResolver(plan.spec, ports.secrets, ports.renderer)
+        self._sources = SourceResolver(run.tenant_id, plan.spec, ports)
+        journal.hidden = self._sources.hidden
         self._cache = NodeCache(run.tenant_id, ports)
         self._memory = {(record.key, record.iteration): record for record in memory}
         self._latest: dict[str, NodeRecord] = {}
@@ -253,7 +254,7 @@ class NodeRunner:
 
     async def _produce(self, doing: _Execution, config: NodeConfig) -> Any:
         node, record = doing.node, doing.record
-        source = self._sources.resolve(node.node.source)
+        source = await self._sources.resolve(node.node.source)
         # What a worker may have died of must be on record before it is tried again.
         if node.effect is not EffectClass.PURE or self._run.tries > 1:
             await self.journal.flush()
@@ -266,8 +267,9 @@ class NodeRunner:
         context = self._context(record=record, parts=parts, source=source, recovered=doing.recovered)
         try:
             entrance = None if self._throttle is None else self._throttle.entrance(node, record)
-            output = await attempt(node, config, record, context, self._tries, entrance)
+            output = self.journal.hidden.value(await attempt(node, config, record, context, self._tries, entrance))
         finally:
+            context.settle()
             record.usage = context.usage.stored()
             if self._throttle is not None:
                 self._throttle.used(record.key, context.usage.tokens)
@@ -301,7 +303,7 @@ class NodeRunner:
     def _fail(self, doing: _Execution, error: NodeError) -> Outcome:
         node, record, scope = doing.node, doing.record, doing.scope
         record.output = None
-        record.error = run_error(error, node_id=record.key, attempt=record.attempts)
+        record.error = self.journal.hidden.value(run_error(error, node_id=record.key, attempt=record.attempts))
         outcome = flow.after_failure(node)
         record.taken = [list(outcome.taken) if outcome else [], None]
         self._end(record, NodeStatus.FAILED)

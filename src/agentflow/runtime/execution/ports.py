@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.config.settings import Settings
 from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.group_commit import GroupCommitter
 from agentflow.infra.limits.lines import Lines
@@ -19,19 +22,9 @@ from agentflow.runtime.journal.hub import LiveHub
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.statements import Statements
 from agentflow.runtime.values.large import LargeValues
+from agentflow.sources.connections.fill import Secrets
 from agentflow.spec.expressions import Renderer
-
-
-class Secrets(Protocol):
-    """Where the values of ``{{ secrets.NAME }}`` come from."""
-
-    def names(self) -> frozenset[str]:
-        """Return the names of all secrets."""
-        ...
-
-    def get(self, name: str) -> str | None:
-        """Return a secret's value, or None."""
-        ...
+from agentflow.spec.model import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +59,22 @@ class Ports:
     http: HttpClient
     models: ModelGateway
     secrets: Secrets
+    sources: Callable[[str, str], Awaitable[Source | None]]
+    """Finds a tenant's stored source by its name."""
     open_database: Callable[[ResolvedSource], DatabaseSource]
     knowledge: Callable[[Subject], Knowledge]
     quotas: TenantQuotas | None = None
     """What tenants may start; None where nobody has said."""
+    trail: Trail | None = None
+    """Where what people do with runs is written down; a simulation has none."""
     run_child: Callable[[ChildRequest], Awaitable[ChildRun]] | None = None
     """Set by the run service once it exists: starting runs stands above driving them."""
     cancel_children: Callable[[RunRecord], Awaitable[None]] | None = None
     """Likewise: asks the children of a run that did not succeed to stop."""
     wake: Callable[[str], Awaitable[None]] | None = None
     """Likewise: takes up a run that was put back into the queue."""
+
+    async def note(self, session: AsyncSession, actor: Subject, deed: Deed) -> None:
+        """Write down what somebody does with a run, in the transaction that does it."""
+        if self.trail is not None:
+            await self.trail.add(session, actor, deed)

@@ -1,46 +1,41 @@
 """Turning a node's source into settings with secrets filled in."""
 
 from agentflow.errors import NodeError
+from agentflow.infra.observability.redaction import Redactor
 from agentflow.nodes.context import ResolvedSource
-from agentflow.runtime.execution.ports import Secrets
-from agentflow.spec.expressions import ExpressionError, Renderer
-from agentflow.spec.model import Source, WorkflowSpec
+from agentflow.runtime.execution.ports import Ports
+from agentflow.sources.connections.fill import filled
+from agentflow.spec.model import WorkflowSpec
 
 
 class SourceResolver:
-    """The sources of one run, each rendered once when first used; the only place where secrets meet a config."""
+    """The sources of one run: those of its specification, else those that its tenant has stored; each filled in when first used."""
 
-    def __init__(self, spec: WorkflowSpec, secrets: Secrets, renderer: Renderer) -> None:
+    def __init__(self, tenant_id: str, spec: WorkflowSpec, ports: Ports) -> None:
+        self._tenant_id = tenant_id
         self._sources = {source.id: source for source in spec.sources}
-        self._secrets = secrets
-        self._renderer = renderer
+        self._ports = ports
         self._resolved: dict[str, ResolvedSource] = {}
+        self.hidden = Redactor()
+        """The secrets that the run has used: they must not stand in anything that it leaves behind."""
 
-    def resolve(self, source_id: str | None) -> ResolvedSource | None:
+    async def resolve(self, source_id: str | None) -> ResolvedSource | None:
         """Return the source of this id, or None for None.
 
         Raises:
-            NodeError: ``UNKNOWN_SOURCE`` or ``MISSING_SECRET``.
+            NodeError: ``UNKNOWN_SOURCE``, ``MISSING_SECRET`` or ``SECRET_BROKEN``.
         """
         if source_id is None:
             return None
         if source_id not in self._resolved:
-            source = self._sources.get(source_id)
+            source = self._sources.get(source_id) or await self._ports.sources(self._tenant_id, source_id)
             if source is None:
                 raise NodeError(
-                    f"There is no source {source_id}.", error_code="UNKNOWN_SOURCE", hint="Add it to the specification's sources."
+                    f"There is no source {source_id}.",
+                    error_code="UNKNOWN_SOURCE",
+                    hint="Add it to the specification's sources, or store it: `agentflow sources set`.",
                 )
-            self._resolved[source_id] = self._render(source)
+            config, values = await filled(source.id, source.config, self._tenant_id, self._ports.secrets, self._ports.renderer)
+            self.hidden.add(values)
+            self._resolved[source_id] = ResolvedSource(source.id, source.kind, config)
         return self._resolved[source_id]
-
-    def _render(self, source: Source) -> ResolvedSource:
-        values = {name: self._secrets.get(name) for name in self._secrets.names()}
-        try:
-            config = self._renderer.compile_tree(source.config).render({"secrets": values})
-        except ExpressionError as error:
-            raise NodeError(
-                f"The config of source {source.id} cannot be filled in: {error}",
-                error_code="MISSING_SECRET",
-                hint="Set the secret: AGENTFLOW_SECRET_<NAME>=… in the server's environment.",
-            ) from error
-        return ResolvedSource(source.id, source.kind, config)

@@ -18,7 +18,7 @@ def root_names(run: RunRecord, plan: Plan) -> dict[str, Any]:
     return {
         "inputs": {**declared, **run.inputs} if isinstance(run.inputs, dict) else run.inputs,
         "nodes": {node.id: node.empty for node in plan.nodes.values()},
-        "vars": {},
+        "vars": run.variables or {},
         "run": {"id": run.id, "started_at": iso(run.started_at or run.created_at)},
     }
 

@@ -1,9 +1,9 @@
 """Storing interrupts and their answers. The first valid answer wins: it is one conditional update."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +24,7 @@ _OF_RUN = (
     .order_by(INTERRUPTS.c.id)
 )
 OPEN = one_of(INTERRUPTS.c.status, InterruptStatus.OPEN)
+Note: TypeAlias = Callable[[AsyncSession], Awaitable[None]]
 
 
 def interrupt_row(interrupt: Interrupt) -> dict[str, Any]:
@@ -64,6 +65,10 @@ async def settle(session: AsyncSession, interrupt: Interrupt, answer: dict[str, 
     return _changed(await session.execute(statement))
 
 
+async def _no_note(_session: AsyncSession) -> None:
+    """Write nothing down."""
+
+
 class InterruptStore:
     """The interrupts of all runs."""
 
@@ -83,8 +88,11 @@ class InterruptStore:
         row = await self._database.read_one(query, tenant_id=subject.tenant_id)
         return None if row is None else to_interrupt(row)
 
-    async def answer(self, interrupt: Interrupt, answer: dict[str, Any], by: str, now: datetime) -> bool:
-        """Answer an open interrupt and put its run back into the queue, in one transaction; False when it is no longer open."""
+    async def answer(self, interrupt: Interrupt, answer: dict[str, Any], by: str, now: datetime, note: Note = _no_note) -> bool:
+        """Answer an open interrupt and put its run back into the queue, in one transaction; False when it is no longer open.
+
+        ``note`` writes down, in the same transaction, that it was done.
+        """
         async with self._database.transaction() as session:
             states = await lock_runs(session, [interrupt.run_id])
             if states[interrupt.run_id].is_terminal:
@@ -92,6 +100,7 @@ class InterruptStore:
             won = await settle(session, interrupt, answer, by, now)
             if won:
                 await session.execute(signalled().where(RUNS.c.id == interrupt.run_id))
+                await note(session)
         return won
 
     async def expire(self, interrupt: Interrupt, now: datetime) -> bool:
@@ -115,8 +124,11 @@ class InterruptStore:
             await _change(session, known, EventType.INTERRUPT_ESCALATED, now, assignees=everybody, escalate_at=None)
         return True
 
-    async def reassign(self, interrupt: Interrupt, values: dict[str, Any], by: str, now: datetime) -> bool:
-        """Change who may answer (``assignees``) or until when (``expires_at``), and let the run take note; False when it is not open."""
+    async def reassign(self, interrupt: Interrupt, values: dict[str, Any], by: str, now: datetime, note: Note = _no_note) -> bool:
+        """Change who may answer (``assignees``) or until when (``expires_at``), and let the run take note; False when it is not open.
+
+        ``note`` writes down, in the same transaction, that it was done.
+        """
         async with self._database.transaction() as session:
             states = await lock_runs(session, [interrupt.run_id])
             known = await _fresh(session, interrupt.id)
@@ -125,6 +137,7 @@ class InterruptStore:
                 return False
             await _change(session, known, EventType.INTERRUPT_REASSIGNED, now, by=by, **values)
             await session.execute(signalled().where(RUNS.c.id == interrupt.run_id))
+            await note(session)
         return True
 
     async def cancel_open(self, run_id: str) -> None:

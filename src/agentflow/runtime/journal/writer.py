@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from agentflow.infra.db.group_commit import Batch, GroupCommitter, Guard, Statement
+from agentflow.infra.observability.redaction import Redactor
 from agentflow.kit.clock import Clock
 from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.hub import LiveHub
@@ -27,6 +28,10 @@ log = structlog.get_logger(__name__)
 LINGER_S = 0.002
 RETRY_S = (0.1, 0.5, 1.0, 2.0, 4.0)
 """Waits before a batch that the database refused is sent again; together shorter than a lease."""
+
+
+_SHOWN = ("input", "output", "error")
+"""Columns of a node run that hold what users and outside systems wrote."""
 
 
 class RunJournal:
@@ -48,6 +53,8 @@ class RunJournal:
         self._after: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self.hidden = Redactor()
+        """The secrets that the run has used; its driver fills this in, and what is written here holds none of them."""
         self.broken: BaseException | None = None
         """Why nothing more can be written (lease lost, database gone), or None."""
         self.on_broken: asyncio.Task[Any] | None = None
@@ -56,7 +63,7 @@ class RunJournal:
     def event(self, type_: EventType, node_id: str | None = None, data: dict[str, Any] | None = None) -> None:
         """Append an event; its row holds no outputs, readers join them from the run or node run."""
         self._seq += 1
-        self._events.append(Entry(self._seq, type_, node_id, self._clock.now(), data or {}))
+        self._events.append(Entry(self._seq, type_, node_id, self._clock.now(), self.hidden.value(data or {})))
         self._linger()
 
     def live(self, type_: EventType, node_id: str, data: dict[str, Any]) -> None:
@@ -66,7 +73,10 @@ class RunJournal:
 
     def node(self, record: NodeRecord) -> None:
         """Write the present state of a node run; within a batch the last state wins."""
-        self._nodes[(record.key, record.iteration)] = node_row(self._run, record)
+        row = node_row(self._run, record)
+        if self.hidden:
+            row.update({name: self.hidden.value(row[name]) for name in _SHOWN})
+        self._nodes[(record.key, record.iteration)] = row
         self._linger()
 
     def run_changed(self) -> None:

@@ -120,6 +120,7 @@ class RunRow(Base, TenantOwned):
     paused_at: Mapped[datetime | None] = mapped_column(UtcTime)
     paused_by: Mapped[str | None] = mapped_column(Id)
     control: Mapped[Any | None] = mapped_column(JsonText)
+    variables: Mapped[Any | None] = mapped_column(JsonText)
     origin_run_id: Mapped[str | None] = mapped_column(Id)
     origin_kind: Mapped[str | None] = mapped_column(Text)
     origin_checkpoint: Mapped[int | None] = mapped_column(Integer)

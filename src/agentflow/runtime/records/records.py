@@ -61,6 +61,8 @@ class RunRecord:
     """Since when nothing of it may begin, and who said so in ``paused_by``."""
     paused_by: str | None = None
     control: dict[str, Any] | None = None
+    variables: dict[str, Any] | None = None
+    """The tenant's variables that its specification reads, as they were when it was accepted; None where it reads none."""
     origin_run_id: str | None = None
     origin_kind: Literal["retry", "fork"] | None = None
     origin_checkpoint: int | None = None

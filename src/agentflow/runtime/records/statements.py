@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Connection, Table, Update, any_, bindparam, case, literal_column, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from agentflow.infra.audit.models import AuditRow
 from agentflow.infra.db.bulk import BulkUpdate
 from agentflow.infra.db.group_commit import Guard, Statement
 from agentflow.infra.db.types import Id
@@ -18,6 +19,7 @@ EVENTS: Table = EventPageRow.__table__  # type: ignore[assignment]
 RUN_SPECS: Table = RunSpecRow.__table__  # type: ignore[assignment]
 NODE_CACHE: Table = NodeCacheRow.__table__  # type: ignore[assignment]
 
+AUDIT: Table = AuditRow.__table__  # type: ignore[assignment]
 INTERRUPTS: Table = InterruptRow.__table__  # type: ignore[assignment]
 
 PARKING = ("lease_owner", "lease_until", "wake_at", "waiting_since", "signals_seen")
@@ -74,6 +76,7 @@ class Statements:
         self.signal_run = Statement("signal_run", 8, signalled().where(RUNS.c.id == bindparam("run_id")))
         self.add_interrupt = Statement("add_interrupt", 7, insert(INTERRUPTS).on_conflict_do_nothing())
         self.announce = BulkUpdate("announce", 8, INTERRUPTS, "id", ("announced",))
+        self.add_audit = Statement("add_audit", 10, insert(AUDIT))
         self.tell = BulkUpdate("tell", 9, INTERRUPTS, "id", ("told",))
 
 

@@ -1,16 +1,17 @@
 """Deleting runs with all that belongs to them: rows first, in one transaction, then their blobs."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, insert, select
 
 from agentflow.infra.db.engine import Database
 from agentflow.infra.objects.base import ObjectStoreUnavailable
 from agentflow.infra.objects.objects import Objects
 from agentflow.runtime.checkpoints.statements import CHECKPOINTS, WRITES
-from agentflow.runtime.records.statements import RUNS
+from agentflow.runtime.records.statements import AUDIT, RUNS
 from agentflow.runtime.retention.selection import Doomed
 from agentflow.runtime.states import TERMINAL
 from agentflow.runtime.values.references import folder
@@ -21,8 +22,8 @@ log = structlog.get_logger(__name__)
 _TERMINAL = sorted(status.value for status in TERMINAL)
 
 
-async def delete_runs(database: Database, objects: Objects, doomed: Sequence[Doomed]) -> int:
-    """Delete ended runs and return how many there were.
+async def delete_runs(database: Database, objects: Objects, doomed: Sequence[Doomed], said: Mapping[str, Any] | None = None) -> int:
+    """Delete ended runs and return how many there were; ``said`` is a record for the audit log, written when there were any.
 
     A crash between rows and blobs leaves blobs that nothing refers to; they are found by ``leftovers``.
     """
@@ -33,6 +34,8 @@ async def delete_runs(database: Database, objects: Objects, doomed: Sequence[Doo
         drop_checkpoints(connection, doomed)
         # Nodes, events, questions and the rows of large values go with the run, by their foreign keys.
         count = connection.execute(delete(RUNS).where(RUNS.c.id.in_(ids), RUNS.c.status.in_(_TERMINAL))).rowcount
+        if count and said is not None:
+            connection.execute(insert(AUDIT).values(said))
         return count, spilled
 
     count, spilled = await database.bulk(work)

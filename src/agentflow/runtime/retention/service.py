@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from agentflow.config.settings import Settings
 from agentflow.errors import AgentFlowError, Conflict
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.exclusive import exclusive
 from agentflow.infra.objects.objects import Objects
@@ -65,11 +66,12 @@ class Pruned:
 class Retention:
     """Deletes what the settings and the workflows say."""
 
-    def __init__(self, database: Database, objects: Objects, clock: Clock, settings: Settings) -> None:
+    def __init__(self, database: Database, objects: Objects, clock: Clock, settings: Settings, trail: Trail | None = None) -> None:
         self._database = database
         self._objects = objects
         self._clock = clock
         self._settings = settings
+        self._trail = trail
         self._selection = Selection(database, Policy.default(settings), settings.idempotency_ttl_s, settings.retention_batch)
         self._orphans_at = -ORPHANS_EVERY_S
         self._task: asyncio.Task[None] | None = None
@@ -131,7 +133,11 @@ class Retention:
     async def prune(self, subject: Subject, *, dry_run: bool) -> int:
         """Delete the runs of the subject's tenant whose time is over, and return how many; with ``dry_run`` only count them."""
         if not dry_run:
-            return await self._prune_runs(subject.tenant_id)
+            count = await self._prune_runs(subject.tenant_id)
+            if self._trail is not None:
+                async with self._database.transaction() as session:
+                    await self._trail.add(session, subject, Deed("run.pruned", None, {"runs": count}))
+            return count
         found: set[str] = set()
         async for page in self._selection.doomed(self._clock.now(), subject.tenant_id):
             found.update(run.id for run in page)
@@ -152,4 +158,5 @@ class Retention:
                 f"Run {run.id} has not ended ({run.status.value}), or a run that it belongs to has not.",
                 hint="Cancel it first, or wait for its end.",
             )
-        await delete_runs(self._database, self._objects, [Doomed(run.tenant_id, run.id)])
+        said = None if self._trail is None else await self._trail.row(subject, Deed("run.deleted", run.id, {"workflow": run.workflow_name}))
+        await delete_runs(self._database, self._objects, [Doomed(run.tenant_id, run.id)], said)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -37,11 +37,16 @@ class Admission:
         self._stored_specs: dict[tuple[str, str], float] = {}
 
     async def admit(
-        self, run: RunRecord, spec: Any, idempotency: Idempotency | None, seeds: Sequence[NodeRecord] = ()
+        self,
+        run: RunRecord,
+        spec: Any,
+        idempotency: Idempotency | None,
+        seeds: Sequence[NodeRecord] = (),
+        said: Mapping[str, Any] | None = None,
     ) -> tuple[RunRecord, bool]:
         """Make a run durable: owned by this process if it has a place for it, else queued for whoever has; returns it and whether it is new.
 
-        ``seeds`` are executions that the run takes over from another one.
+        ``seeds`` are executions that the run takes over from another one; ``said`` is the record for the audit log, written with the run.
 
         Raises:
             IdempotencyKeyReused: the key belongs to a run that was asked for with another body.
@@ -60,7 +65,10 @@ class Admission:
             await self._check_quotas(run)
         if self._dispatcher.reserve(run):
             self._leases.grant(run)
-        written = self._ports.committer.submit(self._batch(run, spec, seeds))
+        batch = self._batch(run, spec, seeds)
+        if said is not None:
+            batch.add(self._ports.statements.add_audit, said)
+        written = self._ports.committer.submit(batch)
         try:
             await asyncio.shield(written)
         except asyncio.CancelledError:

@@ -3,17 +3,19 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from agentflow.errors import AgentFlowError, Conflict, Forbidden, Invalid, Kind, LimitExceeded, NotFound
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed
 from agentflow.kit import json
-from agentflow.kit.clock import Clock, iso
+from agentflow.kit.clock import iso
 from agentflow.kit.json_schema import Mismatch, mismatches
 from agentflow.runtime.execution import gate
+from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.interrupts.policies import may_answer
 from agentflow.runtime.interrupts.records import Interrupt, InterruptKind, InterruptStatus
-from agentflow.runtime.interrupts.store import InterruptStore
 from agentflow.runtime.records.records import RunRecord
 
 _DECISIONS = {
@@ -89,10 +91,11 @@ def shown_hash(interrupt: Interrupt) -> str:
 class Answers:
     """Finds the question, checks the answer against it, and stores it."""
 
-    def __init__(self, store: InterruptStore, clock: Clock, max_bytes: int) -> None:
-        self._store = store
-        self._clock = clock
-        self._max_bytes = max_bytes
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._store = ports.interrupts
+        self._clock = ports.clock
+        self._max_bytes = ports.settings.max_value_bytes
 
     async def answer(self, subject: Subject, run: RunRecord, where: Where, answer: dict[str, Any]) -> None:
         """Store an answer; the first one counts, and the same one by the same person is no second one.
@@ -114,7 +117,9 @@ class Answers:
             raise ShownDiffers(f"{asked.key} asks something else than what you saw.", hint="Read it again, then answer.")
         if asked.status is InterruptStatus.OPEN and not run.status.is_terminal:
             whole = self._whole(asked, answer)
-            if await self._store.answer(asked, whole, subject.user_id, self._clock.now()):
+            said = {"node": asked.key, "decision": whole.get("decision"), "interrupt_id": asked.id}
+            note = partial(self._ports.note, actor=subject, deed=Deed("run.answered", run.id, said))
+            if await self._store.answer(asked, whole, subject.user_id, self._clock.now(), note):
                 return
             asked = await self._asked(run, Where(interrupt_id=asked.id))
         if asked.status is InterruptStatus.ANSWERED and asked.answered_by == subject.user_id and asked.answer == _completed(asked, answer):

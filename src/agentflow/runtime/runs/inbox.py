@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, insert, select
 
 from agentflow.errors import Invalid, LimitExceeded
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed
 from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
 from agentflow.runtime.execution.ports import Ports
@@ -77,7 +79,9 @@ class Inbox:
         if len(asked.changes or ()) >= MAX_CHANGES:
             raise Invalid(f"{asked.key} was reassigned {MAX_CHANGES} times; that is the most.")
         values = self._values(change)
-        if values and not await self._ports.interrupts.reassign(asked, values, subject.user_id, self._ports.clock.now()):
+        said = {"interrupt_id": asked.id, "changed": sorted(values)}
+        note = partial(self._ports.note, actor=subject, deed=Deed("run.reassigned", asked.run_id, said))
+        if values and not await self._ports.interrupts.reassign(asked, values, subject.user_id, self._ports.clock.now(), note):
             now = await self.get(subject, interrupt_id)
             if now.status in {InterruptStatus.EXPIRED, InterruptStatus.OPEN}:
                 raise InterruptExpired(f"The time to answer {asked.key} is over.")
@@ -124,4 +128,5 @@ class Inbox:
             if int(await session.scalar(count) or 0) >= MAX_COMMENTS:
                 raise LimitExceeded(f"{found.node_id} has {MAX_COMMENTS} comments; that is the most.")
             await session.execute(insert(InterruptCommentRow).values(row))
+            await self._ports.note(session, subject, Deed("run.commented", found.run_id, {"interrupt_id": found.id, "comment_id": said.id}))
         return said

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, Invalid, LimitExceeded
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
 from agentflow.runtime.execution.ports import Ports
@@ -51,6 +52,8 @@ class Messages:
         async def make(session: AsyncSession) -> Delivery:
             now = self._ports.clock.now()
             got, refused = await mailbox.deliver(session, subject.tenant_id, event.name, event.key, event.data, subject.user_id, now)
+            said = {"name": event.name, "delivered": len(got)}
+            await self._ports.note(session, subject, Deed("event.sent", None, said))
             return Delivery(delivered=len(got), refused=refused, run_ids=list(dict.fromkeys(got))[:_NAMED])
 
         delivery = await self._once.create(subject.tenant_id, idempotency, Delivery, make)
@@ -71,7 +74,9 @@ class Messages:
         run = await get_run(self._ports.database, subject, run_id)
 
         async def make(session: AsyncSession) -> SignalReceipt:
-            return SignalReceipt(delivered=await self._put(session, subject, run, signal))
+            receipt = SignalReceipt(delivered=await self._put(session, subject, run, signal))
+            await self._ports.note(session, subject, Deed("run.signalled", run.id, {"name": signal.name}))
+            return receipt
 
         receipt = await self._once.create(subject.tenant_id, idempotency, SignalReceipt, make)
         if receipt.delivered:

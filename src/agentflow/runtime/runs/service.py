@@ -1,19 +1,17 @@
 """Starting, inspecting and cancelling runs: the public face of the runtime."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import update
 
-from agentflow.compiler.plan import Plan
 from agentflow.errors import Invalid, InvalidSpec, NodeError, NotFound
 from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.observability.context import origin
-from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
 from agentflow.nodes.context import ChildRun
 from agentflow.runtime.dispatch.base import Dispatcher
@@ -31,7 +29,7 @@ from agentflow.runtime.runs.answers import Answers, Where
 from agentflow.runtime.runs.checkpoints import Checkpoints
 from agentflow.runtime.runs.forks import patched, retried
 from agentflow.runtime.runs.inbox import Inbox
-from agentflow.runtime.runs.inputs import InputSchemas
+from agentflow.runtime.runs.making import RunMaker, Workspace
 from agentflow.runtime.runs.messages import Messages
 from agentflow.runtime.runs.pausing import Pausing
 from agentflow.runtime.runs.queries import RunFilter, list_node_runs, list_runs, live_children
@@ -40,8 +38,7 @@ from agentflow.runtime.runs.special import control_of, special
 from agentflow.runtime.runs.wire import to_node_run, to_run
 from agentflow.runtime.states import PARKED, RunStatus
 from agentflow.runtime.values.large import NODE_VALUES, RUN_VALUES
-from agentflow.spec.validate import ValidationResult
-from agentflow.workflows.definitions.service import WorkflowService, invalid_spec
+from agentflow.workflows.definitions.service import WorkflowService
 
 MAX_CHILD_DEPTH = 10
 
@@ -56,7 +53,7 @@ class RunService:
         admission: Admission,
         dispatcher: Dispatcher,
         workflows: WorkflowService,
-        validate: Callable[[Any], ValidationResult],
+        workspace: Workspace,
     ) -> None:
         self._ports = ports
         self._plans = plans
@@ -64,10 +61,9 @@ class RunService:
         self.overload = admission.overload
         self._dispatcher = dispatcher
         self._workflows = workflows
-        self._validate = validate
-        self._inputs = InputSchemas(ports.settings.compiled_cache_size)
+        self._maker = RunMaker(ports, plans, workspace)
         self._reader = EventReader(ports.database, ports.hub, ports.values)
-        self._answers = Answers(ports.interrupts, ports.clock, ports.settings.max_value_bytes)
+        self._answers = Answers(ports)
         self.inbox, self.messages = Inbox(ports, self.wake), Messages(ports, self.wake)
         self.pausing = Pausing(ports, dispatcher.record, self.wake)
         """What runs wait for; events that are sent to them; keeping them from going on."""
@@ -85,9 +81,9 @@ class RunService:
             Overloaded: the server has too much to do.
         """
         stored = await self._workflows.get_version(subject, workflow_ref, request.version)
-        record = self._record(subject, stored.spec, stored.spec_hash, request.inputs, request)
+        record = await self._maker.new(subject, stored.spec, stored.spec_hash, request.inputs, request)
         record.workflow_id, record.workflow_version = stored.workflow_id, stored.number
-        return to_run(await self._admit(record, stored.spec, idempotency))
+        return to_run(await self._admit(record, stored.spec, idempotency, by=subject))
 
     async def start_inline(
         self,
@@ -112,42 +108,25 @@ class RunService:
         request = RunStart.model_construct(
             inputs=dict(inputs), version=None, lane=lane, priority=priority, tags=list(tags), **special(options)
         )
-        record = self._record(subject, spec, digest, request.inputs, request)
-        return to_run(await self._admit(record, spec, idempotency))
+        record = await self._maker.new(subject, spec, digest, request.inputs, request)
+        return to_run(await self._admit(record, spec, idempotency, by=subject))
 
-    def _record(self, subject: Subject, spec: Any, digest: str, inputs: Mapping[str, Any], request: RunStart) -> RunRecord:
-        if self._plans.find(digest) is None:
-            # A stored specification was valid for the node types of its day, or is still being drawn.
-            errors = list(self._validate(spec).errors)
-            if errors:
-                raise invalid_spec(errors)
-        plan = self._plans.build(digest, spec)
-        now = self._ports.clock.now()
-        timeout_s = plan.spec.limits.timeout_s or self._ports.settings.default_run_timeout_s
-        return RunRecord(
-            id=new_id(),
-            tenant_id=subject.tenant_id,
-            user_id=subject.user_id,
-            workflow_id=None,
-            workflow_version=None,
-            workflow_name=plan.spec.name,
-            spec_hash=digest,
-            inputs=self._inputs.check(digest, plan.spec.inputs, inputs),
-            created_at=now,
-            deadline_at=now + timedelta(seconds=timeout_s),
-            lane=request.lane,
-            priority=request.priority,
-            tags=list(dict.fromkeys([*plan.spec.tags, *request.tags])),
-            control=control_of(request, request, plan),
-            max_concurrency=plan.spec.limits.max_concurrency,
-        )
-
-    async def _admit(self, record: RunRecord, spec: Any, idempotency: Idempotency | None, seeds: Sequence[NodeRecord] = ()) -> RunRecord:
+    async def _admit(
+        self,
+        record: RunRecord,
+        spec: Any,
+        idempotency: Idempotency | None,
+        seeds: Sequence[NodeRecord] = (),
+        *,
+        by: Subject | None = None,
+    ) -> RunRecord:
+        """Accept a run; ``by`` is who asked for it, None for a run that asked for a child."""
         if record.max_concurrency is not None:
             record.concurrency_key = record.workflow_id or record.spec_hash
         with spans.admission(record):
             record.request_id, record.traceparent = origin()
-            admitted, is_new = await self._admission.admit(record, spec, idempotency, seeds)
+            said = None if by is None or self._ports.trail is None else await self._ports.trail.row(by, _started(record))
+            admitted, is_new = await self._admission.admit(record, spec, idempotency, seeds, said)
             if is_new:
                 counts.ACCEPTED(admitted.workflow_name).inc()
                 self._dispatcher.dispatch(admitted, fresh=True)
@@ -166,11 +145,11 @@ class RunService:
         if fork.state.inputs is not None and fork.checkpoint != 0:
             raise Invalid("Inputs can only be changed at checkpoint 0.", hint='Add "checkpoint": 0, or start a new run.')
         seeds = patched(plan, await self.checkpoints.records(subject, source, fork.checkpoint), fork.state.nodes)
-        record = self._follower(subject, source, plan, "fork", fork.checkpoint, control_of(fork, fork, plan))
+        record = self._maker.follower(subject, source, plan, "fork", fork.checkpoint, control_of(fork, fork, plan))
         if fork.state.inputs is not None:
-            record.inputs = self._inputs.check(source.spec_hash, plan.spec.inputs, fork.state.inputs)
+            record.inputs = self._maker.inputs.check(source.spec_hash, plan.spec.inputs, fork.state.inputs)
         record.tags = list(dict.fromkeys([*source.tags, *fork.tags]))
-        return to_run(await self._admit(record, await self._plans.document(source), idempotency, seeds))
+        return to_run(await self._admit(record, await self._plans.document(source), idempotency, seeds, by=subject))
 
     async def retry(self, subject: Subject, run_id: str, retry: RetryStart, *, idempotency: Idempotency | None = None) -> Run:
         """Accept a new run that keeps what an ended run has done and goes on from what failed.
@@ -183,42 +162,8 @@ class RunService:
         source = await get_run(self._ports.database, subject, run_id)
         plan = await self._plans.of_run(source)
         seeds = retried(source, plan, await self.checkpoints.records(subject, source, None), retry.from_node)
-        record = self._follower(subject, source, plan, "retry", None, control_of(retry, retry, plan))
-        return to_run(await self._admit(record, await self._plans.document(source), idempotency, seeds))
-
-    def _follower(
-        self,
-        subject: Subject,
-        source: RunRecord,
-        plan: Plan,
-        kind: Literal["retry", "fork"],
-        checkpoint: int | None,
-        control: dict[str, Any] | None,
-    ) -> RunRecord:
-        """Return the record of a run that takes up what another one has done."""
-        now = self._ports.clock.now()
-        timeout_s = plan.spec.limits.timeout_s or self._ports.settings.default_run_timeout_s
-        return RunRecord(
-            id=new_id(),
-            tenant_id=source.tenant_id,
-            user_id=subject.user_id,
-            workflow_id=source.workflow_id,
-            workflow_version=source.workflow_version,
-            workflow_name=source.workflow_name,
-            spec_hash=source.spec_hash,
-            inputs=source.inputs,
-            created_at=now,
-            deadline_at=now + timedelta(seconds=timeout_s),
-            lane=source.lane,
-            priority=source.priority,
-            tags=source.tags,
-            control=control,
-            max_concurrency=source.max_concurrency,
-            engine_format=source.engine_format,
-            origin_run_id=source.id,
-            origin_kind=kind,
-            origin_checkpoint=checkpoint,
-        )
+        record = self._maker.follower(subject, source, plan, "retry", None, control_of(retry, retry, plan))
+        return to_run(await self._admit(record, await self._plans.document(source), idempotency, seeds, by=subject))
 
     async def wait(self, subject: Subject, run_id: str, timeout_s: float, *, or_parked: bool = False) -> Run:
         """Wait up to ``timeout_s`` for the end of a run (or until it waits itself) and return it as it is then.
@@ -312,15 +257,17 @@ class RunService:
         record = await get_run(self._ports.database, subject, run_id)
         if record.status.is_terminal:
             return to_run(record)
-        await self._ask_to_stop(subject, record)
+        await self._ask_to_stop(subject, record, Deed("run.cancelled", record.id))
         return await self.wait(subject, run_id, timeout_s=2.0)
 
-    async def _ask_to_stop(self, subject: Subject, record: RunRecord) -> None:
+    async def _ask_to_stop(self, subject: Subject, record: RunRecord, deed: Deed | None = None) -> None:
         run_id = record.id
         async with self._ports.database.transaction(subject.tenant_id) as session:
             # A signal, too: a run that is being parked looks at nothing else.
             wish = {"cancel_requested": True, "signals": RunRow.signals + 1}
             await session.execute(update(RunRow).where(RunRow.tenant_id == subject.tenant_id, RunRow.id == run_id).values(wish))
+            if deed is not None:
+                await self._ports.note(session, subject, deed)
         if not self._dispatcher.cancel(run_id):
             await self._admission.take_over_cancelled(record)
 
@@ -365,7 +312,7 @@ class RunService:
         except NotFound as error:
             raise NodeError(error.message, error_code="WORKFLOW_NOT_FOUND", hint=error.hint) from error
         start = RunStart.model_construct(inputs=dict(request.inputs), version=stored.number, lane=None, priority=0, tags=[])
-        record = self._record(request.subject, stored.spec, stored.spec_hash, request.inputs, start)
+        record = await self._maker.new(request.subject, stored.spec, stored.spec_hash, request.inputs, start)
         record.workflow_id, record.workflow_version = stored.workflow_id, stored.number
         record.parent_run_id, record.parent_key, record.depth = request.parent_run_id, request.parent_key, request.depth
         return await self._admit(record, stored.spec, None)
@@ -397,3 +344,10 @@ class RunService:
     async def wake(self, run_id: str) -> None:
         """Tell whoever drives a run, or the workers if it was put back into the queue, that something has come for it."""
         self._dispatcher.signalled(run_id)
+
+
+def _started(record: RunRecord) -> Deed:
+    said: dict[str, Any] = {"spec_hash": record.spec_hash, "workflow_id": record.workflow_id, "version": record.workflow_version}
+    if record.origin_run_id is not None:
+        said |= {"origin_run_id": record.origin_run_id, "origin_kind": record.origin_kind}
+    return Deed("run.started", record.id, said)

@@ -66,7 +66,7 @@ class NameChecker:
         secrets = self._draft.secrets
         if secrets is None or len(path) < 2 or not isinstance(path[1], str) or path[1] in secrets:  # noqa: PLR2004 - root and name
             return None
-        hint = f"Set AGENTFLOW_SECRET_{path[1]}=… in the server's environment."
+        hint = f"Store it: `agentflow secrets set {path[1]}`."
         return Problem(Code.MISSING_SECRET, f"There is no secret {path[1]}.", text.path, hint=suggestion_only(path[1], secrets) or hint)
 
     def _other(self, text: TextPlace, reference: Reference, graph: Graph) -> Problem | None:

@@ -22,7 +22,8 @@ from agentflow.workflows.definitions.schemas import (
     WorkflowReplace,
     WorkflowUpdate,
 )
-from agentflow.workflows.definitions.service import WorkflowService, etag
+from agentflow.workflows.definitions.service import WorkflowService
+from agentflow.workflows.definitions.wire import etag
 
 router = slice_router("/api/v1", "workflows")
 
@@ -66,9 +67,9 @@ async def list_workflows(
 
 
 @router.post("/workflows/validate", operation_id="validate_workflow", summary="Validate a specification", response_model=Validation)
-async def validate_workflow(request: Request, _subject: WorkflowsRead, body: Validate) -> Response:
+async def validate_workflow(request: Request, subject: WorkflowsRead, body: Validate) -> Response:
     """Return every problem of any JSON value as a specification; stores nothing, runs nothing, opens no connection."""
-    return JsonAnswer(workflows(request).validate(body.spec).to_json())
+    return JsonAnswer((await workflows(request).validate(subject, body.spec)).to_json())
 
 
 @router.post("/workflows/fork", status_code=201, operation_id="fork_workflow", summary="Copy a workflow", response_model=Workflow)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, Malformed, NotFound, PreconditionFailed
@@ -167,6 +167,15 @@ async def current_specs(session: AsyncSession, subject: Subject, rows: Sequence[
     places = or_(*(and_(VersionRow.workflow_id == row.id, VersionRow.number == row.version) for row in rows))
     versions = (await session.execute(scoped(VersionRow, subject.tenant_id).where(places))).scalars().all()
     return {version.workflow_id: version.spec for version in versions}
+
+
+async def specs_holding(session: AsyncSession, tenant_id: str, text: str) -> Sequence[tuple[str, str, Any]]:
+    """Return id, name and current specification of the tenant's workflows whose specification holds a text; none from the bin."""
+    current = and_(VersionRow.workflow_id == WorkflowRow.id, VersionRow.number == WorkflowRow.version)
+    query = scoped(WorkflowRow, tenant_id).join(VersionRow, current).where(WorkflowRow.deleted_at.is_(None))
+    query = query.where(cast(VersionRow.spec, Text).contains(text, autoescape=True)).order_by(WorkflowRow.name)
+    found = await session.execute(query.with_only_columns(WorkflowRow.id, WorkflowRow.name, VersionRow.spec))
+    return [(row.id, row.name, row.spec) for row in found]
 
 
 async def find_version(session: AsyncSession, subject: Subject, workflow_id: str, number: int) -> VersionRow:

@@ -1,16 +1,17 @@
 """Stored workflows: the use cases. Every change of a specification is a new immutable version."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, InvalidSpec, PreconditionFailed
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Resource, ResourceKind, Subject
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
@@ -27,13 +28,18 @@ from agentflow.workflows.definitions.edit import Document
 from agentflow.workflows.definitions.models import WorkflowRow
 from agentflow.workflows.definitions.repository import WorkflowFilter
 from agentflow.workflows.definitions.schemas import Change, Diff, Version, Workflow, WorkflowCreate, WorkflowReplace, WorkflowUpdate
-from agentflow.workflows.versions.models import VersionRow
+from agentflow.workflows.definitions.wire import etag, to_version, to_workflow
 
 DRAWING = frozenset({Code.UNREACHABLE_NODE, Code.DISCONNECTED_GRAPH})
 """Problems that a graph has while it is drawn: a node is added before the edge that leads to it."""
 
 CACHE_S = 1.0
 """Seconds after which a change made by another process is seen when a workflow is started."""
+
+
+Check: TypeAlias = Callable[[Any], ValidationResult]
+Validation: TypeAlias = Callable[[str], Awaitable[Check]]
+"""Given a tenant, returns validation with the secrets, variables and sources that it has now."""
 
 
 class WorkflowArchived(Conflict):
@@ -62,16 +68,17 @@ class StoredVersion:
 class WorkflowService:
     """Workflows of one subject at a time."""
 
-    def __init__(self, database: Database, once: Once, clock: Clock, validate: Callable[[Any], ValidationResult], cache_size: int) -> None:
+    def __init__(self, database: Database, once: Once, clock: Clock, trail: Trail, validation: Validation, cache_size: int) -> None:
         self._database = database
         self._once = once
         self._clock = clock
-        self._validate = validate
+        self._trail = trail
+        self._validation = validation
         self._started: Memo[tuple[str, str, int | None], StoredVersion] = Memo(clock, CACHE_S, cache_size)
 
-    def validate(self, spec: Any) -> ValidationResult:
+    async def validate(self, subject: Subject, spec: Any) -> ValidationResult:
         """Return what validation finds; stores nothing, opens nothing."""
-        return self._validate(spec)
+        return (await self._validation(subject.tenant_id))(spec)
 
     async def create(
         self, subject: Subject, new: WorkflowCreate, *, idempotency: Idempotency | None = None, fork_from_id: str | None = None
@@ -82,7 +89,7 @@ class WorkflowService:
             InvalidSpec: with every problem.
             IdempotencyKeyReused: the key was used with another request.
         """
-        spec = self._checked(new.spec)
+        spec = _checked(await self._validation(subject.tenant_id), new.spec)
 
         async def make(session: AsyncSession) -> Workflow:
             now, workflow_id = self._clock.now(), new_id()
@@ -98,8 +105,11 @@ class WorkflowService:
                 "created_at": now,
                 "updated_at": now,
             }
-            await repository.save(session, subject, row, self._version(subject, workflow_id, 1, spec, None), None)
-            return _wire(WorkflowRow(**row), spec)
+            version = self._version(subject, workflow_id, 1, spec, None)
+            await repository.save(session, subject, row, version, None)
+            said = {"name": row["name"], "spec_hash": version["spec_hash"], **({"fork_of": fork_from_id} if fork_from_id else {})}
+            await self._trail.add(session, subject, Deed("workflow.created", workflow_id, said))
+            return to_workflow(WorkflowRow(**row), spec)
 
         return await self._once.create(subject.tenant_id, idempotency, Workflow, make)
 
@@ -111,7 +121,7 @@ class WorkflowService:
         """
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
-            return _wire(row, (await repository.find_version(session, subject, row.id, row.version)).spec)
+            return to_workflow(row, (await repository.find_version(session, subject, row.id, row.version)).spec)
 
     async def exists(self, subject: Subject, workflow_id: str) -> bool:
         """Tell whether the tenant has a workflow of this id."""
@@ -127,7 +137,7 @@ class WorkflowService:
         async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, which, page)
             specs = await repository.current_specs(session, subject, found.items)
-        return Page([_wire(row, specs[row.id]) for row in found.items], found.next_cursor, found.total)
+        return Page([to_workflow(row, specs[row.id]) for row in found.items], found.next_cursor, found.total)
 
     async def update(self, subject: Subject, ref: str, change: WorkflowUpdate, *, if_match: frozenset[str] | None = None) -> Workflow:
         """Change a workflow; a new specification becomes a new version.
@@ -137,11 +147,12 @@ class WorkflowService:
             InvalidSpec: with every problem.
             PreconditionFailed: it was changed in the meantime.
         """
-        spec = None if change.spec is None else self._checked(change.spec)
+        check = await self._validation(subject.tenant_id)
+        spec = None if change.spec is None else _checked(check, change.spec)
         given = change.model_dump(include={"name", "description", "tags", "status", "retention"}, exclude_unset=True)
         # Only these can be taken away; null elsewhere leaves the field as it is.
         fields = {name: value for name, value in given.items() if value is not None or name in ("description", "retention")}
-        return await self._change(subject, ref, lambda _: spec, fields, note=change.note, if_match=if_match)
+        return await self._change("updated", check, subject, ref, lambda _: spec, fields, note=change.note, if_match=if_match)
 
     async def replace(self, subject: Subject, ref: str, new: WorkflowReplace, *, if_match: frozenset[str] | None = None) -> Workflow:
         """Put a whole new workflow in the place of one; what the request leaves open comes from its specification.
@@ -151,8 +162,9 @@ class WorkflowService:
             InvalidSpec: with every problem.
             PreconditionFailed: it was changed in the meantime.
         """
-        spec = self._checked(new.spec)
-        return await self._change(subject, ref, lambda _: spec, _fields(new, spec), note=new.note, if_match=if_match)
+        check = await self._validation(subject.tenant_id)
+        spec = _checked(check, new.spec)
+        return await self._change("replaced", check, subject, ref, lambda _: spec, _fields(new, spec), note=new.note, if_match=if_match)
 
     async def edit(
         self,
@@ -170,11 +182,12 @@ class WorkflowService:
             InvalidSpec: the change would break the graph; with every problem.
             PreconditionFailed: it was changed in the meantime.
         """
+        check = await self._validation(subject.tenant_id)
 
         def edited(spec: Document) -> Document:
-            return self._checked(change(spec), drawing=True)
+            return _checked(check, change(spec), drawing=True)
 
-        return await self._change(subject, ref, edited, {}, note=None, if_match=if_match, idempotency=idempotency)
+        return await self._change("edited", check, subject, ref, edited, {}, note=None, if_match=if_match, idempotency=idempotency)
 
     async def rollback(
         self,
@@ -192,8 +205,10 @@ class WorkflowService:
             VersionNotFound: the workflow has no such version.
         """
         spec = (await self.version(subject, ref, number)).spec
-        note = f"Back to version {number}"
-        return await self._change(subject, ref, lambda _: spec, {}, note=note, if_match=if_match, idempotency=idempotency)
+        note, check = f"Back to version {number}", await self._validation(subject.tenant_id)
+        return await self._change(
+            "rolled-back", check, subject, ref, lambda _: spec, {}, note=note, if_match=if_match, idempotency=idempotency
+        )
 
     async def delete(self, subject: Subject, ref: str, *, if_match: frozenset[str] | None = None) -> None:
         """Put a workflow into the bin; its history stays, and ``restore`` brings it back.
@@ -201,7 +216,8 @@ class WorkflowService:
         Raises:
             WorkflowNotFound: the tenant has none.
         """
-        await self._change(subject, ref, lambda _: None, {"deleted_at": self._clock.now()}, note=None, if_match=if_match)
+        fields = {"deleted_at": self._clock.now()}
+        await self._change("deleted", None, subject, ref, lambda _: None, fields, note=None, if_match=if_match)
 
     async def restore(self, subject: Subject, ref: str, *, idempotency: Idempotency | None = None) -> Workflow:
         """Bring a deleted workflow back.
@@ -210,7 +226,9 @@ class WorkflowService:
             WorkflowNotFound: there is none of this id in the bin.
         """
         fields = {"deleted_at": None}
-        return await self._change(subject, ref, lambda _: None, fields, note=None, if_match=None, idempotency=idempotency, deleted=True)
+        return await self._change(
+            "restored", None, subject, ref, lambda _: None, fields, note=None, if_match=None, idempotency=idempotency, deleted=True
+        )
 
     async def export(self, subject: Subject, ref: str) -> Document:
         """Return a workflow as one document that creates it again: its specification, under the name it is stored by.
@@ -231,7 +249,7 @@ class WorkflowService:
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
             found = await repository.list_versions(session, subject, row.id, page)
-        return Page([_version(item, with_spec=False) for item in found.items], found.next_cursor, found.total)
+        return Page([to_version(item, with_spec=False) for item in found.items], found.next_cursor, found.total)
 
     async def version(self, subject: Subject, ref: str, number: int) -> Version:
         """Return one version with its specification.
@@ -242,7 +260,7 @@ class WorkflowService:
         """
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
-            return _version(await repository.find_version(session, subject, row.id, number), with_spec=True)
+            return to_version(await repository.find_version(session, subject, row.id, number), with_spec=True)
 
     async def diff(self, subject: Subject, ref: str, older: int, newer: int) -> Diff:
         """Return what changed between two versions.
@@ -286,11 +304,14 @@ class WorkflowService:
                 raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")
             version = await repository.find_version(session, subject, row.id, number or row.version)
         if version.number != row.version or not row.valid:
-            self._checked(version.spec)  # drawing a graph node by node passes through versions that cannot run
+            check = await self._validation(subject.tenant_id)
+            _checked(check, version.spec)  # drawing a graph node by node passes through versions that cannot run
         return StoredVersion(row.id, version.number, version.spec, version.spec_hash)
 
     async def _change(
         self,
+        done: str,
+        check: Check | None,
         subject: Subject,
         ref: str,
         new_spec: Callable[[Document], Document | None],
@@ -312,23 +333,18 @@ class WorkflowService:
             version = None
             if spec is not None and spec != old_spec:
                 version = self._version(subject, before.id, before.version + 1, spec, note)
-                row |= {"version": before.version + 1, "valid": self._validate(spec).valid}
+                row |= {"version": before.version + 1, "valid": check is None or check(spec).valid}
             await repository.save(session, subject, row, version, before)
             session.expunge(before)
             for name, value in row.items():
                 setattr(before, name, value)
-            return _wire(before, old_spec if version is None else version["spec"])
+            said = {"name": before.name, "version": before.version, **({} if version is None else {"spec_hash": version["spec_hash"]})}
+            await self._trail.add(session, subject, Deed(f"workflow.{done}", before.id, said))
+            return to_workflow(before, old_spec if version is None else version["spec"])
 
         changed = await self._once.create(subject.tenant_id, idempotency, Workflow, make)
         self._started.clear()
         return changed
-
-    def _checked(self, spec: Document, *, drawing: bool = False) -> Document:
-        result = self._validate(spec)
-        errors = [problem for problem in result.errors if not (drawing and problem.code in DRAWING)]
-        if errors:
-            raise invalid_spec(errors)
-        return spec
 
     def _version(self, subject: Subject, workflow_id: str, number: int, spec: Document, note: str | None) -> dict[str, Any]:
         return {
@@ -341,6 +357,13 @@ class WorkflowService:
             "created_by": subject.user_id,
             "created_at": self._clock.now(),
         }
+
+
+def _checked(check: Check, spec: Document, *, drawing: bool = False) -> Document:
+    errors = [problem for problem in check(spec).errors if not (drawing and problem.code in DRAWING)]
+    if errors:
+        raise invalid_spec(errors)
+    return spec
 
 
 def _fields(new: WorkflowCreate, spec: Document) -> dict[str, Any]:
@@ -358,40 +381,4 @@ def invalid_spec(errors: "list[Problem]") -> InvalidSpec:
         f"The specification has {count}; the first: {errors[0].message}",
         hint="Mend what `errors` lists; POST /api/v1/workflows/validate checks without saving.",
         errors=[problem.to_json() for problem in errors],
-    )
-
-
-def etag(version: int, updated_at: Any) -> str:
-    """Return the entity tag of a workflow in a given state, without the quotes that it wears in a header."""
-    return f"{version}-{int(updated_at.timestamp() * 1_000_000):x}"
-
-
-def _wire(row: WorkflowRow, spec: Document) -> Workflow:
-    return Workflow(
-        id=row.id,
-        name=row.name,
-        description=row.description,
-        status=row.status,
-        tags=row.tags,
-        version=row.version,
-        valid=row.valid,
-        retention=row.retention,
-        spec=spec,
-        owner_id=row.owner_id,
-        fork_from_id=row.fork_from_id,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-    )
-
-
-def _version(row: VersionRow, *, with_spec: bool) -> Version:
-    return Version(
-        workflow_id=row.workflow_id,
-        number=row.number,
-        spec=row.spec if with_spec else None,
-        spec_hash=row.spec_hash,
-        note=row.note,
-        created_by=row.created_by,
-        created_at=row.created_at,
     )

@@ -1,0 +1,1 @@
+"""The audit log, for those who read it: list, filter, export, verify."""

@@ -1,0 +1,192 @@
+"""Sealing: giving the records of each tenant their number and their link in the chain, many at a time, apart from the changes themselves.
+
+Records are sealed in the order of their ids, which is nearly that in which they were written; what is written later is sealed later. One
+process at a time lengthens the chain of a tenant, because it holds the row of the chain's end.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from agentflow.errors import AgentFlowError
+from agentflow.infra.audit.chain import START, Anchor, anchor, digest, link, record_mac
+from agentflow.infra.audit.models import AuditAnchorRow, AuditHeadRow, AuditRow
+from agentflow.infra.audit.trail import MAC_PURPOSE
+from agentflow.infra.crypto import same
+from agentflow.infra.db.bulk import BulkUpdate
+from agentflow.infra.db.engine import Database
+from agentflow.infra.keys.ring import KeyRing
+from agentflow.kit import json
+from agentflow.kit.clock import Clock, iso
+
+log = structlog.get_logger(__name__)
+
+SEALED = Counter("agentflow_audit_sealed_total", "Records of the audit log that were sealed into their chain.")
+FORGED = Counter("agentflow_audit_forged_total", "Looks at records of the audit log that this program did not write; they are not sealed.")
+
+SIGN_PURPOSE = "audit-anchor"
+"""Purpose of the key that anchors are signed with."""
+ANCHOR_FILE = "audit-anchors.jsonl"
+_BATCH = 2_000
+"""Records sealed in one transaction."""
+_TENANTS = 200
+_RECORDS: Table = AuditRow.__table__  # type: ignore[assignment]  # declarative tables are Tables
+_HEADS: Table = AuditHeadRow.__table__  # type: ignore[assignment]
+_ANCHORS: Table = AuditAnchorRow.__table__  # type: ignore[assignment]
+_SEAL = BulkUpdate("seal_audit", 0, _RECORDS, "id", ("seq", "hash"))
+_WAITING = select(_RECORDS.c.tenant_id).where(_RECORDS.c.seq.is_(None)).distinct().limit(_TENANTS)
+
+
+class Sealer:
+    """Lengthens the chains of all tenants.
+
+    Args:
+        database: where the records are.
+        ring: has the tenants' keys.
+        clock: the time.
+        folder: where the file of anchors lies; outside the database, so that whoever alters one has to alter the other.
+        interval_s: seconds between two looks for new records.
+        anchor_interval_s: seconds between two anchors of a chain that grows.
+    """
+
+    def __init__(self, database: Database, ring: KeyRing, clock: Clock, folder: Path, interval_s: float, anchor_interval_s: float) -> None:
+        self._database = database
+        self._ring = ring
+        self._clock = clock
+        self._file = folder / ANCHOR_FILE
+        self._interval_s = interval_s
+        self._anchor_interval_s = anchor_interval_s
+        self._anchored: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to seal in the background."""
+        self._task = asyncio.create_task(self._periodically(), name="audit-sealer")
+
+    async def stop(self) -> None:
+        """Seal what is there, and stop."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            await self._once()
+
+    async def _periodically(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self._once()
+
+    async def _once(self) -> None:
+        try:
+            await self.seal_all()
+        except (DBAPIError, OSError, TimeoutError, AgentFlowError) as error:
+            log.warning("the audit log could not be sealed, will try again", error=str(error))
+
+    async def seal_all(self) -> None:
+        """Seal the records of every tenant that has new ones."""
+        async with self._database.reading() as session:
+            tenants = list((await session.scalars(_WAITING)).all())
+        for tenant_id in tenants:
+            await self.seal(tenant_id)
+
+    async def seal(self, tenant_id: str, *, anchor_now: bool = False) -> None:
+        """Seal the records of one tenant that were committed before this was called.
+
+        With ``anchor_now`` the end of the chain is anchored in any case.
+        """
+        mac_key = await self._ring.key(tenant_id, MAC_PURPOSE)
+        sign_key = await self._ring.key(tenant_id, SIGN_PURPOSE)
+        due = anchor_now or self._clock.monotonic() - self._anchored.get(tenant_id, float("-inf")) >= self._anchor_interval_s
+        more = True
+        while more:
+            extend = partial(self._extend, tenant_id=tenant_id, mac_key=mac_key, sign_key=sign_key, due=due)
+            try:
+                more, made = await self._database.bulk(extend)
+            except IntegrityError:
+                continue  # another process made the first row of the chain
+            if made is not None:
+                due = False
+                self._anchored[tenant_id] = self._clock.monotonic()
+                await asyncio.to_thread(self._keep_outside, made)
+
+    def _extend(self, connection: Connection, tenant_id: str, mac_key: bytes, sign_key: bytes, *, due: bool) -> tuple[bool, Anchor | None]:
+        """Seal one batch; returns whether there may be more, and the anchor that was made, if one was."""
+        head = connection.execute(select(_HEADS).where(_HEADS.c.tenant_id == tenant_id).with_for_update()).one_or_none()
+        seq, hash_ = (0, START) if head is None else (head.seq, head.hash)
+        query = select(_RECORDS).where(_RECORDS.c.tenant_id == tenant_id, _RECORDS.c.seq.is_(None)).order_by(_RECORDS.c.id).limit(_BATCH)
+        found = [row._asdict() for row in connection.execute(query)]
+        genuine = [row for row in found if same(record_mac(mac_key, row), row["mac"])]
+        if len(genuine) < len(found):
+            FORGED.inc()
+            log.error("records of the audit log were not written by this program", tenant_id=tenant_id, count=len(found) - len(genuine))
+        sealed = []
+        for row in genuine:
+            seq, hash_ = seq + 1, link(hash_, seq + 1, digest(row))
+            sealed.append({"id": row["id"], "seq": seq, "hash": hash_})
+        end = anchor(sign_key, tenant_id, seq, hash_, self._clock.now())
+        if sealed:
+            _SEAL.execute(connection, sealed)
+            self._move_head(connection, end, is_new=head is None)
+            SEALED.inc(len(sealed))
+        made = end if due and seq and self._add_anchor(connection, end) else None
+        return len(genuine) == _BATCH, made
+
+    def _move_head(self, connection: Connection, end: Anchor, *, is_new: bool) -> None:
+        values = {"seq": end.seq, "hash": end.hash, "at": end.at, "signature": end.signature}
+        if is_new:
+            connection.execute(insert(_HEADS).values(tenant_id=end.tenant_id, **values))
+        else:
+            connection.execute(update(_HEADS).where(_HEADS.c.tenant_id == end.tenant_id).values(values))
+
+    def _add_anchor(self, connection: Connection, end: Anchor) -> bool:
+        known = select(_ANCHORS.c.seq).where(_ANCHORS.c.tenant_id == end.tenant_id, _ANCHORS.c.seq == end.seq)
+        if connection.execute(known).first() is not None:
+            return False
+        row = {"tenant_id": end.tenant_id, "seq": end.seq, "hash": end.hash, "at": end.at, "signature": end.signature}
+        connection.execute(insert(_ANCHORS).values(row))
+        return True
+
+    def _keep_outside(self, made: Anchor) -> None:
+        # In the log as well: where logs are collected elsewhere, the anchors are out of reach of whoever alters this machine.
+        line = to_json(made)
+        log.info("audit anchor", **line)
+        handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, json.dump_bytes(line) + b"\n")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def kept_outside(self, tenant_id: str) -> Sequence[Any]:
+        """Return the anchors of a tenant in the file of this machine, as JSON; a line that cannot be read is passed over."""
+        try:
+            lines = self._file.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in lines:
+            with contextlib.suppress(json.InvalidJson):
+                value = json.loads(line)
+                if isinstance(value, dict) and value.get("tenant_id") == tenant_id:
+                    found.append(value)
+        return found
+
+
+def to_json(made: Anchor) -> dict[str, Any]:
+    """Return an anchor as it is kept outside the database."""
+    return {
+        "tenant_id": made.tenant_id,
+        "seq": made.seq,
+        "hash": made.hash.hex(),
+        "at": iso(made.at),
+        "signature": made.signature.hex(),
+    }

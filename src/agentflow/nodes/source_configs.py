@@ -1,0 +1,57 @@
+"""What the configs of sources must be, by kind, as far as that can be told before their templates are filled in."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentflow.kit.json import pointer
+from agentflow.llm.providers import PROVIDERS
+from agentflow.nodes.data.http_target import HttpSource
+from agentflow.sources.databases.settings import DatabaseSettings
+from agentflow.spec.expressions.program import is_template
+
+
+class VectorSource(BaseModel):
+    """Settings of a source of kind ``vector``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    collection: str = Field(min_length=1, description="Name of the collection.", examples=["papers"])
+
+
+_MODELS: Mapping[str, type[BaseModel]] = {"db": DatabaseSettings, "http": HttpSource, "vector": VectorSource}
+_PROVIDED = frozenset({"llm", "embedding"})
+
+
+def config_problems(kind: str, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a config, as JSON Pointer and message; a setting that is a template is not judged."""
+    model = _MODELS.get(kind)
+    if kind in _PROVIDED:
+        name = config.get("provider")
+        if isinstance(name, str) and is_template(name):
+            return
+        provider = PROVIDERS.get(name) if isinstance(name, str) else None
+        if provider is None:
+            yield "/provider", f"There is no provider {name!r}. Use one of: {', '.join(PROVIDERS)}."
+            return
+        model = provider.config_model
+    if model is None:
+        return
+    try:
+        model.model_validate(dict(config))
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_context=False, include_input=False):
+            if not _is_open(config, found["loc"]):
+                yield pointer("", *found["loc"]), found["msg"].removeprefix("Value error, ") + "."
+
+
+def _is_open(config: Any, place: tuple[str | int, ...]) -> bool:
+    """Tell whether a template stands at a place, so that what will be there is not known."""
+    value = config
+    for part in place:
+        items = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(items, dict) and part in items:
+            value = items[part]
+        # Other parts name the alternative that the value was held against, and lead nowhere.
+    return isinstance(value, str) and is_template(value)

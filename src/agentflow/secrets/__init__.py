@@ -1,0 +1,1 @@
+"""Secrets of a tenant: written, never read back, and filled in where a source needs them."""

@@ -1,0 +1,1 @@
+"""Stored sources: connections to outside systems that workflows use by name."""

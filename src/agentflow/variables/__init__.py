@@ -1,0 +1,1 @@
+"""Variables of a tenant: values that its workflows read as `vars.NAME`."""

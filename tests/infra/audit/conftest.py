@@ -1,0 +1,5 @@
+"""The audit log on both databases."""
+
+from tests.databases import database, database_url, postgres_url
+
+__all__ = ["database", "database_url", "postgres_url"]
