@@ -22,6 +22,7 @@ NO_CHANGE = {
     "validate_workflow": "stores nothing",
     "search_collection": "reads",
     "verify_audit": "reads",
+    "create_artifact_link": "stores nothing: the link is signed",
     "prune_runs": "see its own test: with dry_run it changes nothing",
 }
 """Operations with a changing method that change nothing."""
@@ -96,6 +97,8 @@ async def runs(client):
     await post(client, "/events", {"name": "event", "data": "audit-canary-9"})
     await post(client, f"/runs/{waiting['id']}/interrupt", {"decision": "approve", "comment": "audit-canary-10"})
     other = {"id": await started_waiting(client, ASKS)}
+    await post(client, f"/runs/{other['id']}/pause")
+    await post(client, f"/runs/{other['id']}/resume")
     await post(client, f"/runs/{other['id']}/cancel")
     await post(client, f"/runs/{other['id']}/retry", {})
     assert (await client.delete(f"/runs/{run['id']}")).is_success
@@ -132,7 +135,7 @@ async def test_s108_every_operation_that_changes_something_writes_a_record(clien
         "variable.deleted", "source.created", "source.replaced", "source.tested", "source.deleted", "collection.created",
         "collection.filled", "collection.document-deleted", "collection.deleted", "artifact.created", "artifact.deleted",
         "workflow.created", "workflow.updated", "workflow.replaced", "workflow.edited", "workflow.rolled-back", "workflow.deleted",
-        "workflow.restored", "run.started", "run.cancelled", "run.answered", "run.reassigned", "run.commented", "run.signalled",
+        "workflow.restored", "run.started", "run.cancelled", "run.answered", "run.paused", "run.resumed", "run.reassigned", "run.commented", "run.signalled",
         "run.deleted", "event.sent",
     }  # fmt: skip
     assert "audit-canary" not in json.dumps(log)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import update
 
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.trail import Deed
 from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.interrupts.store import lock_runs
 from agentflow.runtime.records.models import RunRow
@@ -70,6 +71,7 @@ class Pausing:
             changed = (await session.execute(update(RunRow).where(RunRow.id == run.id, is_other).values(**values))).rowcount  # type: ignore[attr-defined]  # of an update
             if changed:
                 await session.execute(signalled().where(RUNS.c.id == run.id))
+                await self._ports.note(session, subject, Deed("run.paused" if paused else "run.resumed", run.id))
         here = self._driven(run.id)
         if paused and here is not None:
             here.paused_at, here.paused_by = now, subject.user_id  # at once: when this is answered, nothing more begins in this process
