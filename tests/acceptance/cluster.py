@@ -8,7 +8,6 @@ from pathlib import Path
 from scripts.server_process import ServerProcess, WorkerProcess
 from tests.acceptance.client import Client
 from tests.databases import new_postgres
-from tests.support.keys import MASTER_KEY
 
 BROKERS = {
     "rabbitmq": os.environ.get("AGENTFLOW_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
@@ -19,7 +18,6 @@ NOBODY = "amqp://guest:guest@127.0.0.1:9//"
 
 # Short, so that a test need not wait ten seconds for the end of a lease.
 QUICK = {
-    "master_key": MASTER_KEY,
     "lease_s": "3",
     "lease_renew_s": "0.5",
     "sweep_interval_s": "0.5",

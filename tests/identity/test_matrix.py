@@ -148,6 +148,9 @@ async def mine(client) -> Mapping[str, str]:
     user = (await made("/users", json={"username": "robot", "kind": "service", "roles": ["viewer"]}))["id"]
     await made("/roles", json={"name": "support", "permissions": ["runs:read"]})
     grant = {"grantee_kind": "user", "grantee_id": user, "resource_kind": "workflow", "resource_id": workflow, "role": "viewer"}
+    secret = (await made("/secrets", json={"name": "PASSWORD", "value": "a secret of the first"}))["id"]
+    variable = (await made("/variables", json={"name": "greeting", "value": "hello"}))["id"]
+    source = (await made("/sources", json={"name": "shop", "kind": "http", "config": {"base_url": "https://example.com"}}))["id"]
     invitation = await made("/tenants/current/invitations", json={"email": "zoe@example.com", "roles": ["viewer"]})
     return {
         "workflow": workflow,
@@ -159,6 +162,10 @@ async def mine(client) -> Mapping[str, str]:
         "collection": collection,
         "document_id": "d",
         "artifact_id": (await made("/artifacts", files={"file": ("a.txt", b"secret", "text/plain")}))["id"],
+        "secret": secret,
+        "variable": variable,
+        "source": source,
+        "record": (await client.get("/audit")).json()["items"][0]["id"],
         "team_id": (await made("/teams", json={"name": "research"}))["id"],
         "key_id": (await mint(client))["id"],
         "user_id": user,

@@ -110,7 +110,7 @@ async def test_s06_s07_a_header_that_says_more_is_refused(stranger, forge, heade
         {"exp": str(int(time.time()) + 900)},
         {"exp": time.time() + 900.5},
         {"exp": True},
-        {"iat": int(time.time()) + 120},
+        {"iat": int(time.time()) + 86_400, "exp": int(time.time()) + 87_000},
         {"iss": "https://evil.example"},
         {"aud": "mcp"},
         {"aud": ["agentflow", "mcp"]},

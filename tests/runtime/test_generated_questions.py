@@ -115,7 +115,7 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.
         runner.run(made.close())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(graph=graphs(), data=st.data())
 def test_questions_in_any_order_come_to_the_same_result(theatre: tuple[asyncio.Runner, Theatre], graph: Any, data: st.DataObject):
     """Each is asked once and settled once, whatever happens in between."""

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from agentflow.audit.service import AuditService
 from agentflow.bootstrap.keys import key_service
 from agentflow.bootstrap.workspace import Workspace
@@ -13,6 +15,7 @@ from agentflow.infra.audit.sealer import SIGN_PURPOSE, Sealer
 from agentflow.infra.audit.trail import MAC_PURPOSE, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.store import Once
+from agentflow.infra.keys.errors import MasterKeyMissing
 from agentflow.infra.keys.ring import KeyRing
 from agentflow.kit.clock import Clock
 from agentflow.nodes.registry import NodeRegistry
@@ -24,6 +27,8 @@ from agentflow.spec.uses import uses_of
 from agentflow.variables.service import VariableService
 from agentflow.workflows.definitions import uses
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Writing:
@@ -33,11 +38,13 @@ class Writing:
         ring: the tenants' keys.
         trail: where changes are written down.
         audit: the same for those who read it.
+        has_keys: whether the master key is here; only a worker goes on without.
     """
 
     ring: KeyRing
     trail: Trail
     audit: AuditService
+    has_keys: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +67,41 @@ class Belongings:
 
 
 @asynccontextmanager
-async def open_writing(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[Writing]:
+async def open_writing(settings: Settings, database: Database, clock: Clock, *, worker: bool) -> AsyncIterator[Writing]:
     """Open the keys and the audit log; seals records as long as the context lasts.
 
+    A worker also starts without the master key: it has work enough that needs no secret.
+
     Raises:
-        MasterKeyMissing: the data are sealed with a master key that is not here.
+        MasterKeyMissing: the data are sealed with a master key that is not here, and this is no worker.
         MasterKeyUnreadable: what is here is no key.
     """
     ring = KeyRing(database, key_service(settings), clock, settings.data_dir / "workers")
-    await ring.prepare()
+    has_keys = await _has_keys(ring, worker=worker)
     trail = Trail(database, ring, clock)
     sealer = Sealer(database, ring, clock, settings.data_dir, settings.audit_seal_interval_s, settings.audit_anchor_interval_s)
-    sealer.start()
+    if has_keys:
+        sealer.start()
     try:
-        yield Writing(ring, trail, AuditService(database, ring, sealer, trail))
+        yield Writing(ring, trail, AuditService(database, ring, sealer, trail), has_keys)
     finally:
         await sealer.stop()
 
 
+async def _has_keys(ring: KeyRing, *, worker: bool) -> bool:
+    try:
+        return await ring.prepare(begin=not worker)
+    except MasterKeyMissing as error:
+        if not worker:
+            raise
+        log.warning("this worker has no master key: runs that need a stored secret fail here", error=str(error), hint=error.hint)
+        return False
+
+
 async def warm(writing: Writing, tenant_id: str) -> None:
     """Have the keys of a tenant that nearly every request needs."""
+    if not writing.has_keys:
+        return
     for purpose in (MAC_PURPOSE, SIGN_PURPOSE):
         await writing.ring.key(tenant_id, purpose)
 

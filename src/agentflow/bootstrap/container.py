@@ -114,7 +114,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         UnsupportedDatabase: the database URL names none that we can use.
         DatabaseDamaged: the SQLite file is not whole.
         MigrationFailed: the database could not be brought to this version's schema.
-        MasterKeyMissing: the data are sealed with a master key that is not here.
+        MasterKeyMissing: the data are sealed with a master key that is not here, and this is no worker.
         OSError: the data folder or the database cannot be reached.
     """
     role = role_of(settings, worker=worker)
@@ -130,7 +130,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         clock = SystemClock()
         objects = open_objects(settings)
         stack.push_async_callback(objects.close)
-        writing = await stack.enter_async_context(open_writing(settings, database, clock))
+        writing = await stack.enter_async_context(open_writing(settings, database, clock, worker=worker))
         finders: dict[ResourceKind, Finder] = {}
         identity = await stack.enter_async_context(open_identity(settings, database, clock, SealedFactors(writing.ring), finders))
         owners = OwnerService(database, identity.api_keys, identity.one_time_tokens, clock, settings.data_dir)

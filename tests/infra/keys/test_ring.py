@@ -52,6 +52,16 @@ async def test_the_first_start_makes_a_master_key_that_only_its_owner_can_read(d
     assert all(key not in blob for key in keys.values() for blob in wrapped)
 
 
+async def test_a_worker_that_comes_first_makes_no_master_key(database: Database, path):
+    """It goes on without, and the server that comes after it makes the key."""
+    worker = ring_of(database, path.parent / "worker" / "master.key")
+    assert not await worker.prepare(begin=False)
+    assert not (path.parent / "worker").exists()
+    assert await ring_of(database, path).prepare()
+    with pytest.raises(MasterKeyMissing):
+        await worker.prepare(begin=False)
+
+
 async def test_processes_that_start_at_once_agree(database: Database, path):
     """Of several first starts, and of several first uses of a key, one wins and all go on with it."""
     rings = [ring_of(database, path) for _ in range(4)]

@@ -45,17 +45,20 @@ class KeyRing:
         self._folder = folder
         self._known: dict[tuple[str, str], bytes] = {}
 
-    async def prepare(self) -> None:
-        """Make sure, at start, that this process can read the data; on the first start of all make a master key.
+    async def prepare(self, *, begin: bool = True) -> bool:
+        """Make sure, at start, that this process can read the data; tells whether there is a master key.
 
         A change of the master key that was broken off is finished here.
+
+        Args:
+            begin: whether to make a master key on the first start of all.
 
         Raises:
             MasterKeyMissing: the data are sealed with a master key that is not here; none is made in its place.
             MasterKeyUnreadable: what is here is no key.
         """
         states = await self._states()
-        if not states:
+        if not states and begin:
             await self._begin()
             states = await self._states()
         known = await self._service.known()
@@ -69,6 +72,7 @@ class KeyRing:
             async with exclusive(self._database, _LOCK, self._folder) as held:
                 if held:
                     await self._finish(_current(await self._states()))
+        return bool(states)
 
     async def _begin(self) -> None:
         first = await self._service.begin()
