@@ -10,7 +10,7 @@ import sys
 ALONE = ["tests/acceptance", "tests/interfaces/rest/test_schemathesis.py"]
 """Tests with processes of their own, whose promises have bounds in seconds."""
 
-AT_A_TIME = 4
+AT_A_TIME = 3
 """More than there are processors: much of a test is waiting for a disk or a server."""
 
 NOTHING_CHOSEN = 5
