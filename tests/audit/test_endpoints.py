@@ -27,7 +27,7 @@ NO_CHANGE = {
 }
 """Operations with a changing method that change nothing."""
 IDENTITY = frozenset({"auth", "sessions", "api keys", "users", "roles", "tenants", "teams"})
-"""Tags of operations over accounts and organisations, which have tests of their own."""
+"""Tags of operations over accounts and organisations, which write no records yet."""
 
 
 async def post(client, path, body=None, status=None, **options):

@@ -32,6 +32,8 @@ from agentflow.runtime.states import EventType, NodeStatus
 from agentflow.spec.effects import EffectClass
 from agentflow.spec.expressions import ExpressionError
 
+_ASKED = (InterruptKind.HUMAN, InterruptKind.EVENT, InterruptKind.ATTENTION)
+
 
 @dataclass(slots=True)
 class _Execution:
@@ -396,6 +398,3 @@ class NodeRunner:
         work.record.status = NodeStatus.WAITING
         self.journal.node(work.record)
         self.waits.hold(place, None)
-
-
-_ASKED = (InterruptKind.HUMAN, InterruptKind.EVENT, InterruptKind.ATTENTION)
