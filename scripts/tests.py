@@ -1,4 +1,4 @@
-"""Run all tests: first those that may share the machine, several at a time; then, alone, those that start clusters and kill them.
+"""Run all tests: first those that need little of the machine, several at a time; then those that start clusters and kill them.
 
 Usage: python -m scripts.tests [PATH …] [PYTEST OPTIONS]
 With a path (tests/…), one plain pytest runs what it names.
@@ -7,8 +7,8 @@ With a path (tests/…), one plain pytest runs what it names.
 import subprocess
 import sys
 
-ALONE = ["tests/acceptance", "tests/interfaces/rest/test_schemathesis.py"]
-"""Tests with processes of their own, whose promises have bounds in seconds."""
+HEAVY = ["tests/acceptance", "tests/interfaces/rest/test_schemathesis.py"]
+"""Tests with processes of their own, whose promises have bounds in seconds: two at a time, for each waits half of its time."""
 
 AT_A_TIME = 3
 """More than there are processors: much of a test is waiting for a disk or a server."""
@@ -20,8 +20,9 @@ def main(arguments: list[str]) -> int:
     """Run the tests; returns pytest's exit status."""
     if any(argument.startswith("tests/") for argument in arguments):
         return _pytest(arguments)
-    together = ["-n", str(AT_A_TIME), "--dist", "loadfile", *(f"--ignore={path}" for path in ALONE)]
-    results = [_pytest([*together, *arguments]), _pytest([*ALONE, *arguments])]
+    light = ["-n", str(AT_A_TIME), "--dist", "loadfile", *(f"--ignore={path}" for path in HEAVY)]
+    heavy = ["-n", "2", "--dist", "worksteal", *HEAVY]
+    results = [_pytest([*light, *arguments]), _pytest([*heavy, *arguments])]
     failures = [result for result in results if result not in (0, NOTHING_CHOSEN)]
     # Nothing chosen in both parts is a mistake in the options.
     return failures[0] if failures else min(results)

@@ -22,6 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     dies = commands.add_parser("kills", help="kill -9 of servers and workers, with runs in flight")
     dies.add_argument("--kills", type=int, default=1_000, help="how many, over all places")
     dies.add_argument("--in-flight", type=int, default=50, help="runs that are under way all the time")
+    dies.add_argument("--uptime", type=float, default=5.0, metavar="S", help="longest time between two deaths, in seconds")
     dies.add_argument("--where", choices=["all", *DATABASES, "cluster"], default="all", help="a server alone, or with two workers")
     dies.set_defaults(do=kill)
     falls = commands.add_parser("restarts", help="PostgreSQL crashes every 5 to 40 seconds")
@@ -48,7 +49,7 @@ def kill(options: argparse.Namespace) -> int:
     share = {"sqlite": options.kills // 4, "postgresql": options.kills // 4, "cluster": options.kills - 2 * (options.kills // 4)}
     failed = 0
     for where, number in share.items() if options.where == "all" else [(options.where, options.kills)]:
-        size = kills.Kills(number, options.in_flight, seed, recovery_s=15.0 if where == "cluster" else 5.0)
+        size = kills.Kills(number, options.in_flight, seed, options.uptime, recovery_s=15.0 if where == "cluster" else 5.0)
         workers = 2 if where == "cluster" else 0
         with _fleet(where, BROKERS["rabbitmq"] if workers else "", kills.SETTINGS, workers) as (made, sink):
             failed += _report(f"kills on {where}, --seed {seed}", lambda made=made, sink=sink, size=size: kills.kill(made, sink, size))

@@ -1,9 +1,10 @@
-"""``python -m scripts.reference`` writes docs/reference; ``--check`` says whether it is current, and writes nothing."""
+"""``python -m scripts.reference`` writes docs/reference and the page of attacks; ``--check`` says whether the reference is current."""
 
 import sys
 from pathlib import Path
 
 from scripts.reference import cli, errors, events, expressions, http, metrics, node_types, permissions, settings, spec
+from scripts.security import catalogue
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 PAGES = {
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, render in PAGES.items():
         (FOLDER / name).write_text(render())
+    catalogue.write()
     return 0
 
 

@@ -9,13 +9,15 @@ from agentflow.interfaces.rest.app import create_app
 from agentflow.interfaces.rest.openapi import document
 from scripts.reference.text import code, page, table
 
+_CONTAINER = SimpleNamespace(settings=Settings(), identity=SimpleNamespace(traffic=SimpleNamespace(routes={})))
+"""All that an application asks of its container before the first request."""
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def render() -> str:
     """Return the page."""
     by_tag: dict[str, list[list[str]]] = {}
-    for tag, row in operations(document(create_app(SimpleNamespace(settings=Settings())))):
+    for tag, row in operations(document(create_app(_CONTAINER))):
         by_tag.setdefault(tag, []).append(row)
     return page(
         "HTTP interface",

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+from agentflow.config.edges import EdgeSettings
 from agentflow.config.identity import IdentitySettings
 from agentflow.config.limits import Limits
 from agentflow.config.runtime import RuntimeSettings
@@ -15,7 +16,7 @@ from scripts.reference.text import code, kind_of, page, table
 
 def render() -> str:
     """Return the page."""
-    areas = (IdentitySettings, Limits, RuntimeSettings, StorageSettings, TrafficSettings)
+    areas = (EdgeSettings, IdentitySettings, Limits, RuntimeSettings, StorageSettings, TrafficSettings)
     own = [name for name in Settings.model_fields if not any(name in area.model_fields for area in areas)]
     return page(
         "Settings",
@@ -26,6 +27,7 @@ def render() -> str:
         "## Runtime\n\n" + _table(list(RuntimeSettings.model_fields)),
         "## Storage\n\n" + _table(list(StorageSettings.model_fields)),
         "## Traffic\n\n" + _table(list(TrafficSettings.model_fields)),
+        "## Requests\n\n" + _table(list(EdgeSettings.model_fields)),
         "## Identity\n\n" + _table(list(IdentitySettings.model_fields)),
         "## Limits\n\nPassing a limit is refused by name; nothing is ever cut short.\n\n" + _table(list(Limits.model_fields)),
     )
@@ -41,6 +43,6 @@ def _table(names: list[str]) -> str:
 
 def _default(name: str) -> str:
     value: Any = Settings.model_fields[name].get_default(call_default_factory=True)
-    if value is None or value is PydanticUndefined or value == frozenset():
+    if value is None or value is PydanticUndefined or value in (frozenset(), {}):
         return ""
     return code(value)

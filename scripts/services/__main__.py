@@ -36,7 +36,10 @@ def install_wheels(needed: list[Service]) -> None:
     if not missing or not uv.exists():
         return
     print(f"services: installing {', '.join(missing)}")
-    subprocess.run([uv, "sync", "--quiet", "--frozen", "--extra", "local", "--group", "services"], check=False)
+    # Inexact: what the set-up has installed beside them stays.
+    subprocess.run(
+        [uv, "sync", "--quiet", "--frozen", "--inexact", "--no-build", "--no-install-project", "--group", "services"], check=False
+    )
 
 
 def obtain(service: Service, workspace: Workspace) -> tuple[str | None, str]:
