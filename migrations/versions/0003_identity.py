@@ -259,6 +259,8 @@ def _move_owner_in() -> None:
     owner = f"CAST('{json.dumps(['owner'])}' AS json)" if is_json else f"'{json.dumps(['owner'])}'"
     tenants = sa.table("tenants", sa.column("is_operator", sa.Boolean()))
     op.execute(tenants.update().values(is_operator=sa.true()))
+    # A constant.
+    # ast-grep-ignore: no-built-sql
     op.execute(f"INSERT INTO memberships (tenant_id, user_id, roles, created_at) SELECT tenant_id, id, {owner}, created_at FROM users")  # noqa: S608 - a constant
     op.execute(
         "INSERT INTO api_keys (id, tenant_id, user_id, name, prefix, secret_hash, created_by, created_at, rotated_at, expires_at, revoked_at) "

@@ -37,8 +37,10 @@ class AgentFlowError(Exception):
         hint: the way out, or None.
         errors: the single problems, where there are several; each a JSON object.
         retry_after_s: seconds after which trying again makes sense, or None.
+        whose: the account that a refused request was about, for the audit log, where the request names nobody; never shown.
     """
 
+    whose: object | None = None
     kind: ClassVar[Kind] = Kind.INVALID
     code: ClassVar[str] = "INVALID"
     title: ClassVar[str] = "Invalid request"
@@ -135,13 +137,26 @@ class RateLimited(AgentFlowError):
 
     Attributes:
         limit: how many are allowed, or None where that is no number.
+        name: of the limit, for programs; without it the code.
+        window_s: seconds for which the limit is; None where it is no limit of a time.
     """
 
     kind, code, title = Kind.RATE_LIMITED, "RATE_LIMITED", "Too many requests"
 
-    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+        limit: int | None = None,
+        name: str | None = None,
+        window_s: int | None = None,
+    ) -> None:
         super().__init__(message, hint=hint, retry_after_s=retry_after_s)
         self.limit = limit
+        self.name = name or self.code.lower().replace("_", "-")
+        self.window_s = window_s
 
 
 class Unavailable(AgentFlowError):

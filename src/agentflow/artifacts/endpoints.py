@@ -13,14 +13,13 @@ from agentflow.artifacts.service import ArtifactService
 from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey, etag
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
-from agentflow.endpoints.requests import slice_router
-from agentflow.errors import Malformed, Unsupported
+from agentflow.endpoints.requests import FORM, file_of, media_type, slice_router
+from agentflow.errors import Unsupported
 from agentflow.identity.auth import ArtifactsRead, ArtifactsWrite
 from agentflow.kit.pagination import PageRequest
 
 router = slice_router("/api/v1", "artifacts")
 
-_MULTIPART = "multipart/form-data"
 _FORM = {
     "type": "object",
     "properties": {"file": {"type": "string", "format": "binary", "description": "The file, with its name and media type."}},
@@ -40,17 +39,14 @@ def _artifacts(request: Request) -> ArtifactService:
     operation_id="create_artifact",
     summary="Send a file",
     response_model=Artifact,
-    openapi_extra={"requestBody": {"required": True, "content": {_MULTIPART: {"schema": _FORM}}}},
+    openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": _FORM}}}},
 )
 async def create_artifact(request: Request, subject: ArtifactsWrite, idempotency: IdempotencyKey) -> Response:
     """Store a file, sent as the part `file` of a form; it may be as large as a request body."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _MULTIPART:
-        raise Unsupported(f"This reads {_MULTIPART}, not {kind[:100] or 'a body without Content-Type'}.", hint="Send the file in a form.")
-    async with request.form(max_files=1, max_fields=1) as form:
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise Malformed("The form has no file.", hint="Send the file as the part named file.")
+    kind = media_type(request)
+    if kind != FORM:
+        raise Unsupported(f"This reads {FORM}, not {kind[:100] or 'a body without Content-Type'}.", hint="Send the file in a form.")
+    async with file_of(request, max_fields=1) as (file, _):
         made = await _artifacts(request).create(subject, file.file, file.filename, file.content_type, idempotency=idempotency)
     return JsonAnswer(made, 201, {"Location": f"/api/v1/artifacts/{made.id}"})
 

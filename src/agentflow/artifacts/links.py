@@ -63,6 +63,8 @@ def _decoded(token: str) -> bytes | None:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
+    # Whether it is spelled as we do, not whether it is right.
+    # ast-grep-ignore: no-comparing-secrets
     return raw if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == token else None
 
 

@@ -28,11 +28,9 @@ async def get(session: AsyncSession, tenant_id: str, artifact_id: str) -> Artifa
     return row
 
 
-async def stored_bytes(session: AsyncSession, subject: Subject) -> int:
+async def stored_bytes(session: AsyncSession, tenant_id: str) -> int:
     """Return the size of all artifacts of the tenant together."""
-    return int(
-        await session.scalar(scoped(ArtifactRow, subject.tenant_id).with_only_columns(func.coalesce(func.sum(ArtifactRow.size), 0))) or 0
-    )
+    return int(await session.scalar(scoped(ArtifactRow, tenant_id).with_only_columns(func.coalesce(func.sum(ArtifactRow.size), 0))) or 0)
 
 
 async def list_page(session: AsyncSession, subject: Subject, run_id: str | None, page: PageRequest) -> Page[ArtifactRow]:

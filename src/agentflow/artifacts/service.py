@@ -16,10 +16,11 @@ from agentflow.artifacts.links import PURPOSE, Links
 from agentflow.artifacts.models import ArtifactRow
 from agentflow.artifacts.schemas import Artifact, ArtifactLink
 from agentflow.identity.permissions import Permission
-from agentflow.identity.quotas import StorageQuotaReached, TenantQuotas
+from agentflow.identity.quotas import STORAGE_BYTES, StorageQuotaReached, TenantQuotas
 from agentflow.identity.subject import Subject
 from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.turns import take_turn
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.objects.base import CHUNK_BYTES, ObjectStoreUnavailable
@@ -99,9 +100,15 @@ class ArtifactService:
             "expires_at": now + self._keep if self._keep else None,
         }
 
-        await self._check_quota(subject, size)
+        most = (await self._quotas.of(subject.tenant_id)).get(STORAGE_BYTES)
+        if most is not None:
+            async with self._database.reading(subject.tenant_id) as reading:
+                await self._check_room(reading, subject.tenant_id, size, most)  # before anything is sent to the object store
 
         async def make(session: AsyncSession) -> Artifact:
+            if most is not None:
+                await take_turn(session, "storage", subject.tenant_id)
+                await self._check_room(session, subject.tenant_id, size, most)
             await repository.create(session, row)
             await self._trail.add(session, subject, Deed("artifact.created", artifact_id, {"size": size, "sha256": digest}))
             return _wire(ArtifactRow(**row))
@@ -115,12 +122,18 @@ class ArtifactService:
                 await self._forget(key)
         return made
 
-    async def _check_quota(self, subject: Subject, size: int) -> None:
-        most = (await self._quotas.of(subject.tenant_id)).get("storage_bytes")
-        if most is None:
-            return
-        async with self._database.reading(subject.tenant_id) as session:
-            stored = await repository.stored_bytes(session, subject)
+    async def stored_bytes(self, tenant_id: str) -> int:
+        """Return how many bytes of artifacts a tenant keeps."""
+        async with self._database.reading(tenant_id) as session:
+            return await repository.stored_bytes(session, tenant_id)
+
+    async def _check_room(self, session: AsyncSession, tenant_id: str, size: int, most: int) -> None:
+        """Let a file in only if there is room for it.
+
+        Raises:
+            StorageQuotaReached: there is none.
+        """
+        stored = await repository.stored_bytes(session, tenant_id)
         if stored + size > most:
             raise StorageQuotaReached(
                 f"Your organisation keeps {stored} of {most} bytes; this file has {size}.",

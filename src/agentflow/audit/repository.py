@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from agentflow.audit.errors import RecordNotFound
 from agentflow.identity.subject import Subject
 from agentflow.infra.audit.chain import Anchor
-from agentflow.infra.audit.models import AuditAnchorRow, AuditHeadRow, AuditRow
+from agentflow.infra.audit.models import AuditAnchorRow, AuditFloorRow, AuditHeadRow, AuditRow
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.pages import page_by
 from agentflow.infra.db.repository import scoped
@@ -98,6 +98,12 @@ async def unsealed_ids(session: AsyncSession, tenant_id: str) -> Sequence[Mappin
     """Return the first records of a tenant that are not sealed."""
     query = select(*_COLUMNS).where(AuditRow.tenant_id == tenant_id, AuditRow.seq.is_(None)).order_by(AuditRow.id).limit(BATCH)
     return [row._asdict() for row in await session.execute(query)]
+
+
+async def floor(session: AsyncSession, tenant_id: str) -> Anchor | None:
+    """Return where a tenant's chain begins, or None where nothing was deleted."""
+    row = (await session.scalars(scoped(AuditFloorRow, tenant_id))).one_or_none()
+    return None if row is None else Anchor(row.tenant_id, row.seq, row.hash, row.at, row.signature)
 
 
 async def anchors(session: AsyncSession, tenant_id: str) -> list[Anchor]:

@@ -81,4 +81,9 @@ class Verification(BaseModel):
     head: AuditAnchor | None = Field(
         default=None, description="The end of the chain, signed just now: keep it elsewhere; null of an empty log.", examples=[None]
     )
+    floor: AuditAnchor | None = Field(
+        default=None,
+        description="The last record that was deleted because it was old: the log begins behind it; null where none was.",
+        examples=[None],
+    )
     public_key: str = Field(description="Key that anchors are checked with: Ed25519, in hex.", examples=[HEX_HASH])

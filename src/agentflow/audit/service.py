@@ -11,6 +11,8 @@ from agentflow.audit.schemas import AuditAnchor, AuditFault, AuditRecord, Verifi
 from agentflow.errors import Invalid
 from agentflow.identity.subject import Subject
 from agentflow.infra.audit.chain import Anchor, Fault, Verifier, is_genuine, public_key, record_mac
+from agentflow.infra.audit.chain import anchor as sign
+from agentflow.infra.audit.denials import Denials
 from agentflow.infra.audit.models import AuditRow
 from agentflow.infra.audit.sealer import SIGN_PURPOSE, Sealer
 from agentflow.infra.audit.trail import MAC_PURPOSE, Deed, Trail
@@ -31,9 +33,11 @@ class AuditService:
         ring: has the tenants' keys.
         sealer: seals records.
         trail: where it is written down that the log was exported.
+        denials: what was refused lately; it is written before anybody reads.
     """
 
-    def __init__(self, database: Database, ring: KeyRing, sealer: Sealer, trail: Trail) -> None:
+    def __init__(self, database: Database, ring: KeyRing, sealer: Sealer, trail: Trail, denials: Denials) -> None:
+        self._denials = denials
         self._database = database
         self._ring = ring
         self._sealer = sealer
@@ -45,6 +49,7 @@ class AuditService:
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
+        await self._denials.flush()
         async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, which, page)
         return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
@@ -60,6 +65,7 @@ class AuditService:
 
     async def export(self, subject: Subject, which: AuditFilter) -> AsyncIterator[AuditRecord]:
         """Return the records up to now in the order of the chain; without a filter the links can be checked from the file alone."""
+        await self._denials.flush()
         async with self._database.transaction(subject.tenant_id) as session:
             await self._trail.add(session, subject, Deed("audit.exported"))
         await self._sealer.seal(subject.tenant_id)
@@ -93,31 +99,54 @@ class AuditService:
         forged = next((anchor for anchor in stored if not is_genuine(public, anchor)), None)
         # What was cut off would be overgrown by new records: the anchors that there were are looked at before the chain is lengthened.
         await self._sealer.seal(tenant_id)
-        verifier, fault = await self._follow(tenant_id, genuine)
+        verifier, begin, fault = await self._follow(tenant_id, genuine)
         if fault is None and forged is not None:
             fault = Fault(forged.seq, None, f"The anchor of record {forged.seq} was not signed by this program.")
         if fault is None:
             fault = await self._strangers(tenant_id)
         head = None
-        if fault is None and verifier.seq:
+        if fault is None and verifier.records:
             await self._sealer.seal(tenant_id, anchor_now=True)
             head = await self._head(tenant_id)
         return Verification(
             intact=fault is None,
-            records=verifier.seq,
+            records=verifier.records,
             anchors=len({(anchor.seq, anchor.hash) for anchor in genuine}),
             fault=None if fault is None else AuditFault(seq=fault.seq, record_id=fault.record_id, reason=fault.reason),
             head=head,
+            floor=None if begin is None else await self._as_anchor(begin),
             public_key=public.hex(),
         )
 
-    async def _follow(self, tenant_id: str, anchors: Anchors) -> tuple[Verifier, Fault | None]:
-        verifier = Verifier(await self._ring.key(tenant_id, MAC_PURPOSE), anchors)
+    async def _as_anchor(self, begin: Anchor) -> AuditAnchor:
+        """Return a floor as an anchor, which an exported log is verified with."""
+        key = await self._ring.key(begin.tenant_id, SIGN_PURPOSE)
+        return AuditAnchor.of(sign(key, begin.tenant_id, begin.seq, begin.hash, begin.at))
+
+    async def _follow(self, tenant_id: str, anchors: Anchors) -> tuple[Verifier, Anchor | None, Fault | None]:
+        """Follow the chain from where it begins, which is returned, too; anew where old records were deleted meanwhile."""
+        begin = await self._floor(tenant_id)
+        while True:
+            verifier = Verifier(await self._ring.key(tenant_id, MAC_PURPOSE), anchors, begin)
+            fault = await self._fault(tenant_id, verifier, begin)
+            now = await self._floor(tenant_id)
+            if fault is None or now == begin:
+                return verifier, begin, fault
+            begin = now
+
+    async def _floor(self, tenant_id: str) -> Anchor | None:
+        async with self._database.reading(tenant_id) as session:
+            return await repository.floor(session, tenant_id)
+
+    async def _fault(self, tenant_id: str, verifier: Verifier, begin: Anchor | None) -> Fault | None:
+        public = public_key(await self._ring.key(tenant_id, SIGN_PURPOSE))
+        if begin is not None and not is_genuine(public, begin, is_floor=True):
+            return Fault(begin.seq, None, f"That the log begins behind record {begin.seq} was not signed by this program.")
         async for row in repository.sealed(self._database, tenant_id, EVERYTHING):
             fault = verifier.next(row)
             if fault is not None:
-                return verifier, fault
-        return verifier, verifier.end()
+                return fault
+        return verifier.end()
 
     async def _strangers(self, tenant_id: str) -> Fault | None:
         """Return a record that somebody else put into the table, if there is one: the sealer leaves those alone."""

@@ -11,6 +11,8 @@ from agentflow.audit.service import AuditService
 from agentflow.bootstrap.keys import key_service
 from agentflow.bootstrap.workspace import Workspace
 from agentflow.config.settings import Settings
+from agentflow.infra.audit.denials import Denials
+from agentflow.infra.audit.pruning import Pruner
 from agentflow.infra.audit.sealer import SIGN_PURPOSE, Sealer
 from agentflow.infra.audit.trail import MAC_PURPOSE, Trail
 from agentflow.infra.db.engine import Database
@@ -37,12 +39,14 @@ class Writing:
     Attributes:
         ring: the tenants' keys.
         trail: where changes are written down.
+        denials: where it is noted what they were refused.
         audit: the same for those who read it.
         has_keys: whether the master key is here; only a worker goes on without.
     """
 
     ring: KeyRing
     trail: Trail
+    denials: Denials
     audit: AuditService
     has_keys: bool
 
@@ -80,11 +84,17 @@ async def open_writing(settings: Settings, database: Database, clock: Clock, *, 
     has_keys = await _has_keys(ring, worker=worker)
     trail = Trail(database, ring, clock)
     sealer = Sealer(database, ring, clock, settings.data_dir, settings.audit_seal_interval_s, settings.audit_anchor_interval_s)
+    denials = Denials(trail, clock)
+    pruner = Pruner(database, ring, clock, trail, sealer, settings.audit_retention_days)
     if has_keys:
         sealer.start()
+        denials.start()
+        pruner.start(settings.audit_retention_interval_s)
     try:
-        yield Writing(ring, trail, AuditService(database, ring, sealer, trail), has_keys)
+        yield Writing(ring, trail, denials, AuditService(database, ring, sealer, trail, denials), has_keys)
     finally:
+        await pruner.stop()
+        await denials.stop()
         await sealer.stop()
 
 

@@ -20,6 +20,7 @@ from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
 from agentflow.identity.subject import ResourceKind, Subject
 from agentflow.identity.tenants.grants import Finder
+from agentflow.infra.audit.denials import Denials
 from agentflow.infra.audit.trail import Trail
 from agentflow.infra.db import migrate
 from agentflow.infra.db.backup import DAMAGED_HINT, DatabaseDamaged, examine
@@ -30,9 +31,10 @@ from agentflow.infra.observability.health import Check
 from agentflow.infra.observability.loop import measured_loop
 from agentflow.infra.observability.otlp import exporting
 from agentflow.infra.observability.probes import broker_probe, redis_probe
-from agentflow.kit.clock import SystemClock
+from agentflow.kit.clock import Clock, SystemClock
 from agentflow.knowledge.collections.service import CollectionService
 from agentflow.knowledge.retrieval import TenantKnowledge
+from agentflow.llm.allowance import Allowance
 from agentflow.llm.gateway import LLMGateway
 from agentflow.llm.observed import ObservedModels
 from agentflow.nodes.builtin import builtin_registry
@@ -42,6 +44,7 @@ from agentflow.nodes.registry import NodeRegistry, load_plugins
 from agentflow.runtime.queue.depth import QueueGauges
 from agentflow.runtime.queue.stuck import Detective
 from agentflow.runtime.retention.service import Retention
+from agentflow.runtime.runs.closing import end_runs
 from agentflow.runtime.runs.service import RunService
 from agentflow.secrets.service import SecretService
 from agentflow.sources.connections.service import ConnectionService
@@ -49,7 +52,10 @@ from agentflow.sources.databases.pool import DatabasePool
 from agentflow.sources.http.client import GuardedHttpClient
 from agentflow.spec.expressions import Renderer
 from agentflow.variables.service import VariableService
+from agentflow.workflows.definitions.judging import Judges
 from agentflow.workflows.definitions.service import WorkflowService
+from agentflow.workflows.sharing.service import SharingService
+from agentflow.workflows.transfer.service import TransferService
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +65,26 @@ class Container:
     Attributes:
         settings: as read at start.
         database: the control database, migrated.
+        clock: the time.
         credentials: recognises callers.
         identity: who may do what.
         owners: the owner's key and sign-in links.
         owner: who owns this installation.
         registry: node types, built in and of plugins.
+        once: does requests once, however often they are sent.
         workflows: stored workflows.
+        sharing: who sees them.
+        transfers: their export, import and copies.
         collections: documents that workflows search.
         artifacts: files, and large values of runs.
         secrets: what sources are filled in with.
         variables: what workflows read as ``vars``.
         sources: stored connections to outside systems.
         trail: where what people do is written down.
+        denials: where it is noted what they were refused.
         audit: the same for those who read it.
         runs: starting and inspecting runs.
+        allowance: how many tokens organisations may use.
         retention: deleting runs, and what is no longer to be kept.
         checks: how to look whether the dependencies answer.
         gauges: those metrics that have to be asked for.
@@ -81,20 +93,26 @@ class Container:
 
     settings: Settings
     database: Database
+    clock: Clock
     credentials: Credentials
     identity: Identity
     owners: OwnerService
     owner: Owner
     registry: NodeRegistry
+    once: Once
     workflows: WorkflowService
+    sharing: SharingService
+    transfers: TransferService
     collections: CollectionService
     artifacts: ArtifactService
     secrets: SecretService
     variables: VariableService
     sources: ConnectionService
     trail: Trail
+    denials: Denials
     audit: AuditService
     runs: RunService
+    allowance: Allowance
     retention: Retention
     checks: Sequence[Check]
     gauges: QueueGauges
@@ -132,23 +150,36 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         stack.push_async_callback(objects.close)
         writing = await stack.enter_async_context(open_writing(settings, database, clock, worker=worker))
         finders: dict[ResourceKind, Finder] = {}
-        identity = await stack.enter_async_context(open_identity(settings, database, clock, SealedFactors(writing.ring), finders))
-        owners = OwnerService(database, identity.api_keys, identity.one_time_tokens, clock, settings.data_dir)
+        identity = await stack.enter_async_context(
+            open_identity(settings, database, clock, SealedFactors(writing.ring), finders, writing.trail, [end_runs])
+        )
+        owners = OwnerService(
+            database, identity.api_keys, identity.one_time_tokens, clock, settings.data_dir, writing.trail, has_keys=writing.has_keys
+        )
         owner = await owners.ensure(keep_key=not worker)
         registry = _registry()
         await warm(writing, owner.tenant_id)
-        once = Once(database, clock, settings.idempotency_ttl_s)
+        once = Once(database, clock, settings.idempotency_ttl_s, writing.ring)
         collections = CollectionService(database, clock, once, writing.trail)
         http = _http(stack, settings)
-        models, databases, renderer = ObservedModels(_models(stack, settings, http)), _databases(stack, settings), _renderer(settings)
+        models, databases, renderer = (
+            ObservedModels(_models(stack, settings, http)),
+            _databases(stack, settings, owner.tenant_id),
+            _renderer(settings),
+        )
         probe = Probes(http, models, databases.open, _knowledge(collections))
         has = belongings(settings, database, clock, once, writing, registry, renderer, probe, owner.tenant_id)
-        workflows = WorkflowService(database, once, clock, writing.trail, has.workspace.validation, settings.compiled_cache_size)
+        judges = Judges(has.workspace.validation, has.workspace.structure, has.workspace.needs)
+        workflows = WorkflowService(database, once, clock, writing.trail, judges, settings.compiled_cache_size)
+        sharing = SharingService(
+            database, clock, writing.trail, identity.grants, identity.access, workflows, judges.needs, settings.public_url
+        )
         finders |= {
             ResourceKind.WORKFLOW: workflows.exists,
             ResourceKind.COLLECTION: collections.exists,
             ResourceKind.SOURCE: has.sources.exists,
         }
+        allowance = Allowance(database, clock, identity.quotas)
         outside = Outside(
             settings=settings,
             database=database,
@@ -166,6 +197,9 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
             workspace=has.workspace,
             trail=writing.trail,
             quotas=identity.quotas,
+            allowance=allowance,
+            principals=identity.principals,
+            denials=writing.denials,
         )
         dependencies = _checks(settings, database, objects)
         for dependency in dependencies:
@@ -181,12 +215,16 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         yield Container(
             settings=settings,
             database=database,
+            clock=clock,
             credentials=identity.credentials,
             identity=identity,
             owners=owners,
             owner=owner,
             registry=registry,
+            once=once,
             workflows=workflows,
+            sharing=sharing,
+            transfers=TransferService(database, clock, writing.trail, workflows, sharing, judges),
             collections=collections,
             artifacts=ArtifactService(
                 database,
@@ -202,8 +240,10 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
             variables=has.variables,
             sources=has.sources,
             trail=writing.trail,
+            denials=writing.denials,
             audit=writing.audit,
             runs=runs,
+            allowance=allowance,
             retention=retention,
             checks=dependencies,
             gauges=gauges,
@@ -233,8 +273,8 @@ def _models(stack: AsyncExitStack, settings: Settings, http: GuardedHttpClient) 
     return gateway
 
 
-def _databases(stack: AsyncExitStack, settings: Settings) -> DatabasePool:
-    pool = DatabasePool(control_url=settings.database, data_dir=settings.data_dir)
+def _databases(stack: AsyncExitStack, settings: Settings, installation: str) -> DatabasePool:
+    pool = DatabasePool(control_url=settings.database, data_dir=settings.data_dir, installation=installation)
     stack.push_async_callback(pool.close)
     return pool
 

@@ -1,10 +1,11 @@
 """The services of identity, joined."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from agentflow.bootstrap.limits import open_rates
 from agentflow.config.settings import Settings
 from agentflow.identity import owner
 from agentflow.identity.access import AccessReader
@@ -20,6 +21,7 @@ from agentflow.identity.credentials import Credentials
 from agentflow.identity.housekeeping import Housekeeping
 from agentflow.identity.models import UserRow
 from agentflow.identity.passwords import Passwords
+from agentflow.identity.principals import Principals
 from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.roles.service import RoleService
 from agentflow.identity.sessions.base import SessionStore
@@ -28,16 +30,19 @@ from agentflow.identity.sessions.service import Sessions
 from agentflow.identity.subject import ResourceKind
 from agentflow.identity.tenants.grants import Finder, GrantService
 from agentflow.identity.tenants.invitations import Invitations
-from agentflow.identity.tenants.service import TenantService
+from agentflow.identity.tenants.service import Closer, TenantService
 from agentflow.identity.tenants.teams import Teams
 from agentflow.identity.tokens.access import AccessTokens
 from agentflow.identity.tokens.one_time import OneTimeTokens
 from agentflow.identity.tokens.signing import SigningKeys
+from agentflow.identity.traffic import Traffic
 from agentflow.identity.users.service import UserService
+from agentflow.infra.audit.trail import Trail
 from agentflow.infra.crypto import from_text, seal, to_text, unseal
 from agentflow.infra.db import migrate
 from agentflow.infra.db.engine import Database
 from agentflow.infra.keys.ring import KeyRing
+from agentflow.infra.limits.rates import Rates
 from agentflow.infra.mailer.base import Mailer
 from agentflow.infra.mailer.console import ConsoleMailer
 from agentflow.infra.mailer.smtp import SmtpMailer
@@ -92,6 +97,7 @@ class Identity:
         signing_keys: sign access tokens.
         sessions: signed-in devices.
         api_keys: keys for programs.
+        principals: for whom runs act.
         roles: what members may do.
         quotas: what organisations may use.
         tenants: organisations and members.
@@ -104,6 +110,7 @@ class Identity:
         sign_in: finds out who somebody is.
         switching: from one organisation to another.
         post: mails under way.
+        traffic: how many requests are let in.
         housekeeping: deletes what is over.
     """
 
@@ -113,6 +120,7 @@ class Identity:
     signing_keys: SigningKeys
     sessions: Sessions
     api_keys: ApiKeys
+    principals: Principals
     roles: RoleService
     quotas: TenantQuotas
     tenants: TenantService
@@ -125,12 +133,19 @@ class Identity:
     sign_in: SignIn
     switching: Switching
     post: Post
+    traffic: Traffic
     housekeeping: Housekeeping
 
 
 @asynccontextmanager
 async def open_identity(
-    settings: Settings, database: Database, clock: Clock, sealer: Sealer, finders: Mapping[ResourceKind, Finder]
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    sealer: Sealer,
+    finders: Mapping[ResourceKind, Finder],
+    trail: Trail,
+    closers: Sequence[Closer] = (),
 ) -> AsyncIterator[Identity]:
     """Give the services of identity, and close what they hold.
 
@@ -140,6 +155,8 @@ async def open_identity(
         clock: the time.
         sealer: keeps secrets of the second factor unreadable.
         finders: tell whether there is a thing that somebody grants; filled by the time the first request comes.
+        trail: where changes are written down.
+        closers: end what goes on in an organisation that is deleted.
 
     Raises:
         RedisNotUsable: ``redis_url`` is set, but the extra ``cluster`` is not installed, or the URL cannot be read.
@@ -147,7 +164,8 @@ async def open_identity(
     """
     async with AsyncExitStack() as stack:
         store = await _session_store(stack, settings, database)
-        identity = _join(settings, database, clock, store, sealer, finders)
+        rates = await stack.enter_async_context(open_rates(settings, clock))
+        identity = _join(settings, database, clock, store, rates, sealer, finders, trail, closers)
         stack.push_async_callback(identity.sessions.close)
         stack.push_async_callback(identity.api_keys.close)
         stack.push_async_callback(identity.post.close)
@@ -156,7 +174,15 @@ async def open_identity(
 
 
 def _join(
-    settings: Settings, database: Database, clock: Clock, store: SessionStore, sealer: Sealer, finders: Mapping[ResourceKind, Finder]
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    store: SessionStore,
+    rates: Rates,
+    sealer: Sealer,
+    finders: Mapping[ResourceKind, Finder],
+    trail: Trail,
+    closers: Sequence[Closer],
 ) -> Identity:
     access = AccessReader(database, clock)
     quotas = TenantQuotas(database, clock)
@@ -165,15 +191,16 @@ def _join(
     one_time = OneTimeTokens(database, clock)
     signing = SigningKeys(database, clock, settings.signing_key_s, settings.access_token_s)
     tokens = AccessTokens(signing, clock, settings.access_token_s)
-    sessions = Sessions(store, tokens, clock, timedelta(days=settings.session_days), timedelta(days=settings.session_idle_days))
-    keys = ApiKeys(database, clock, access, Rotation(settings.api_key_rotation_days, timedelta(days=settings.api_key_grace_days)))
+    sessions = Sessions(store, tokens, clock, timedelta(days=settings.session_days), timedelta(days=settings.session_idle_days), trail)
+    rotation = Rotation(settings.api_key_rotation_days, timedelta(days=settings.api_key_grace_days))
+    keys = ApiKeys(database, clock, access, rotation, trail)
     post = Post(_mailer(settings), settings.public_url)
-    invitations = Invitations(database, clock, access, post, timedelta(days=settings.invitation_days))
+    invitations = Invitations(database, clock, access, post, timedelta(days=settings.invitation_days), trail)
     factor = SecondFactor(database, clock, sealer)
     sign_in = SignIn(database, passwords, factor, attempts)
     is_open = settings.registration == "open"
     registration = Registration(
-        database, clock, passwords, invitations, attempts, access, Policy(is_open=is_open, takes_guests=settings.guest_access)
+        database, clock, passwords, invitations, attempts, access, Policy(is_open=is_open, takes_guests=settings.guest_access), trail
     )
     reset = timedelta(seconds=settings.reset_link_s)
     return Identity(
@@ -183,18 +210,20 @@ def _join(
         signing_keys=signing,
         sessions=sessions,
         api_keys=keys,
-        roles=RoleService(database, clock, access),
+        principals=Principals(access, keys, clock),
+        roles=RoleService(database, clock, access, trail),
         quotas=quotas,
-        tenants=TenantService(database, clock, access, quotas, anybody_creates=is_open),
+        tenants=TenantService(database, clock, access, quotas, trail, anybody_creates=is_open, closers=closers),
         invitations=invitations,
-        teams=Teams(database, clock, access),
-        grants=GrantService(database, clock, access, finders),
-        users=UserService(database, clock, access, passwords, sessions),
-        accounts=Accounts(database, clock, passwords, sign_in, factor, sessions, one_time, attempts, post, reset),
+        teams=Teams(database, clock, access, trail),
+        grants=GrantService(database, clock, access, finders, trail),
+        users=UserService(database, clock, access, passwords, sessions, trail),
+        accounts=Accounts(database, clock, passwords, sign_in, factor, sessions, one_time, attempts, post, reset, trail),
         registration=registration,
         sign_in=sign_in,
         switching=Switching(access, sessions, tokens),
         post=post,
+        traffic=Traffic(rates, settings, quotas),
         housekeeping=Housekeeping(
             sessions, one_time, attempts, registration, timedelta(days=settings.guest_days), settings.identity_cleanup_s
         ),

@@ -10,8 +10,10 @@ from functools import partial
 from agentflow.bootstrap.checkpoints import hot_tier
 from agentflow.bootstrap.limits import open_limits
 from agentflow.config.settings import Settings
+from agentflow.identity.principals import Principals
 from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.denials import Denials
 from agentflow.infra.audit.trail import Trail
 from agentflow.infra.celery.app import BrokerNotUsable
 from agentflow.infra.celery.hints import HintReceiver, HintSender
@@ -20,6 +22,7 @@ from agentflow.infra.limits.lines import Lines
 from agentflow.infra.objects.objects import Objects
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
+from agentflow.llm.allowance import Allowance
 from agentflow.nodes.context import DatabaseSource, HttpClient, Knowledge, ModelGateway, ResolvedSource
 from agentflow.nodes.registry import NodeRegistry
 from agentflow.runtime.dispatch.base import Dispatcher
@@ -65,13 +68,16 @@ class Outside:
     http: HttpClient
     models: ModelGateway
     secrets: Secrets
-    sources: Callable[[str, str], Awaitable[Source | None]]
-    open_database: Callable[[ResolvedSource], DatabaseSource]
+    sources: Callable[[str, str], Awaitable[tuple[str, Source] | None]]
+    open_database: Callable[[ResolvedSource, str], DatabaseSource]
     knowledge: Callable[[Subject], Knowledge]
     workflows: WorkflowService
     workspace: Workspace
     trail: Trail | None = None
     quotas: TenantQuotas | None = None
+    allowance: Allowance | None = None
+    principals: Principals | None = None
+    denials: Denials | None = None
 
 
 class Role(StrEnum):
@@ -126,11 +132,12 @@ async def _runtime(outside: Outside, lines: Lines, role: Role) -> AsyncIterator[
     executor = Executor(ports, plans, Driver(database, committer, settings.max_run_steps, tier))
     pool = WorkerPool(executor, claims, 0 if role is Role.API else settings.max_concurrent_runs)
     async with AsyncExitStack() as stack:
+        await claims.learn()
         await presence.announce(leases.owner)
         stack.push_async_callback(presence.withdraw)
         dispatcher = await stack.enter_async_context(_dispatching(role, settings, database, pool, ports.hub))
-        overload = Overload(settings, Backlog(database))
-        recovery = Recovery(leases, pool, dispatcher, settings)
+        overload = Overload(settings, Backlog(database), lambda: pool.unbegun)
+        recovery = Recovery(leases, claims, pool, dispatcher, settings)
         committer.start()
         if tier is not None:
             await tier.start()
@@ -170,6 +177,9 @@ def _ports(outside: Outside, committer: SpillingCommitter, statements: Statement
         open_database=outside.open_database,
         knowledge=outside.knowledge,
         quotas=outside.quotas,
+        allowance=outside.allowance,
+        principals=outside.principals,
+        denials=outside.denials,
         trail=outside.trail,
     )
 

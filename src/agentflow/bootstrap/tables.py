@@ -9,12 +9,14 @@ import agentflow.infra.idempotency.models
 import agentflow.infra.keys.models
 import agentflow.infra.signatures.models
 import agentflow.knowledge.collections.models
+import agentflow.llm.models
 import agentflow.runtime.checkpoints.models
 import agentflow.runtime.records.models
 import agentflow.secrets.models
 import agentflow.sources.connections.models
 import agentflow.variables.models
 import agentflow.workflows.definitions.models
+import agentflow.workflows.sharing.models
 import agentflow.workflows.versions.models
 from agentflow.infra.db.base import Base
 

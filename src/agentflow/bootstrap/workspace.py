@@ -14,6 +14,7 @@ from agentflow.spec.problems import Code
 from agentflow.spec.uses import Uses, uses_of
 from agentflow.spec.validate import ValidationResult, validate
 from agentflow.variables.service import VariableService
+from agentflow.workflows.needs import Needs, needs_of
 
 _PLACE = "/sources/0"
 _FRAME = {"spec_version": "1", "name": "source", "nodes": [{"id": "begin", "type": "input"}]}
@@ -49,6 +50,14 @@ class Workspace:
             return validate(document, self.registry, self.settings, secrets=secrets, variables=variables, stored_sources=kinds)
 
         return check
+
+    def structure(self, document: Any) -> ValidationResult:
+        """Validate without what any tenant has: names of secrets and variables are taken for good, stored sources are not known."""
+        return validate(document, self.registry, self.settings)
+
+    def needs(self, document: Any) -> Needs:
+        """Return what a specification would use if it ran."""
+        return needs_of(document, self.registry, self.settings)
 
     async def variables(self, tenant_id: str, wanted: Collection[str] | None) -> Mapping[str, Any]:
         """Return the values of variables; see ``VariableService.values``."""

@@ -44,7 +44,7 @@ class IdentitySettings(BaseModel):
     mail_from: str = Field(default="AgentFlow <agentflow@localhost>", max_length=320, description="The sender of mails.")
     trusted_proxies: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
-        description="Addresses or networks of reverse proxies, comma-separated, whose `X-Forwarded-For` tells the client's address.",
+        description="Addresses or networks of reverse proxies, comma-separated, whose `X-Forwarded-For` and `X-Forwarded-Proto` tell where a request comes from.",
     )
 
     @field_validator("trusted_proxies", mode="before")

@@ -11,7 +11,7 @@ class RuntimeSettings(BaseModel):
     lease_s: float = Field(default=10.0, ge=0.5, description="Seconds a worker owns a run without renewing.")
     lease_renew_s: float = Field(default=3.0, ge=0.1, description="Seconds between renewals of a lease.")
     sweep_interval_s: float = Field(default=2.0, ge=0.1, description="Seconds between searches for runs without a live owner.")
-    max_concurrent_runs: int = Field(default=1_000, ge=1, description="Runs one process drives at a time; more wait in the queue.")
+    max_concurrent_runs: int = Field(default=2_000, ge=1, description="Runs one process drives at a time; more wait in the queue.")
     max_concurrent_runs_per_tenant: int | None = Field(
         default=None, ge=1, description="Runs of one tenant that are driven at a time, over all workers; more wait in the queue."
     )

@@ -26,6 +26,13 @@ class SecretSettings(BaseModel):
         default=60.0, gt=0, le=86_400, description="Seconds between two signed anchors of a chain that grows."
     )
 
+    audit_retention_days: float = Field(
+        default=0.0, ge=0, le=36_500, description="Days records of the audit log are kept; 0 keeps all. What is left can still be verified."
+    )
+    audit_retention_interval_s: float = Field(
+        default=3_600.0, ge=1, le=86_400, description="Seconds between two searches for records of the audit log that may be deleted."
+    )
+
     @field_validator("master_keys_previous", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from agentflow.config.edges import EdgeSettings
 from agentflow.config.identity import IdentitySettings
 from agentflow.config.limits import Limits
 from agentflow.config.runtime import RuntimeSettings
@@ -14,7 +15,7 @@ from agentflow.config.storage import StorageSettings
 from agentflow.config.traffic import TrafficSettings
 
 
-class Settings(IdentitySettings, Limits, RuntimeSettings, SecretSettings, StorageSettings, TrafficSettings, BaseSettings):
+class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSettings, StorageSettings, TrafficSettings, BaseSettings):
     """The settings of one process; the environment wins over the file ``AGENTFLOW_CONFIG`` names."""
 
     model_config = SettingsConfigDict(env_prefix="AGENTFLOW_", extra="forbid", frozen=True)

@@ -15,7 +15,10 @@ class TrafficSettings(BaseModel):
         description="Runs of one tenant that may wait for a worker; its further starts are refused with 429 `QUEUE_FULL`.",
     )
     max_concurrent_starts: int = Field(
-        default=2_000, ge=1, description="Starts that one process works on at a time at most; more are refused with 503 `OVERLOADED`."
+        default=1_200,
+        ge=1,
+        description="Starts that one process works on at a time at most, with the runs that wait in it for their first step; "
+        "more are refused with 503 `OVERLOADED`.",
     )
     max_start_latency_s: float = Field(
         default=0.15,

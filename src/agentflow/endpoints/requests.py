@@ -1,14 +1,18 @@
 """Reading request bodies: one strict JSON reader for every endpoint."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import FormData, UploadFile
 
 from agentflow.errors import Invalid, Malformed, Unsupported
 from agentflow.kit import json
 
+FORM = "multipart/form-data"
+"""Media type of a form with a file."""
 BODY = "agentflow.body"
 """Key of the ASGI scope under which the middleware that bounds bodies leaves the whole body."""
 REQUEST_ID = "agentflow.request_id"
@@ -27,11 +31,11 @@ class StrictRequest(Request):
         """Return the body.
 
         Raises:
-            Malformed: it is not JSON, or holds NaN, NUL, lone surrogates or too deep nesting.
+            Malformed: it is not JSON, or holds NaN, NUL, lone surrogates, too deep nesting, or a field twice.
         """
         body = await self.body()
         try:
-            value = json.loads(body, max_depth=self.app.state.container.settings.max_json_depth)
+            value = json.loads(body, max_depth=self.app.state.container.settings.max_json_depth, unique=True)
         except json.InvalidJson as error:
             where = f" at {error.path}" if 0 < len(error.path) < SHOWN_PATH else ""
             raise Malformed(f"The body is not acceptable JSON: {error}{where}.") from error
@@ -55,6 +59,28 @@ class StrictRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+def media_type(request: Request) -> str:
+    """Return what a request says it sends, in small letters and without parameters; empty where it does not say."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@asynccontextmanager
+async def file_of(request: Request, max_fields: int) -> AsyncIterator[tuple[UploadFile, FormData]]:
+    """Give the part ``file`` of a form, and the form; both are closed afterwards.
+
+    Raises:
+        Malformed: the form was cut off, is none, or has no file, several, or too many fields.
+    """
+    # The parser takes a form that was cut off for one without its last part.
+    if not (await request.body()).rstrip().endswith(b"--"):
+        raise Malformed("The form is not complete.", hint="It ends with its boundary and two dashes.")
+    async with request.form(max_files=1, max_fields=max_fields) as form:
+        file = form.get("file")
+        if file is None or isinstance(file, str):
+            raise Malformed("The form has no file.", hint="Send the file as the part named file.")
+        yield file, form
 
 
 def slice_router(prefix: str, tag: str) -> APIRouter:

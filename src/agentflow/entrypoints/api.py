@@ -15,7 +15,7 @@ from agentflow.bootstrap.container import Container, open_container
 from agentflow.bootstrap.identity import check_address
 from agentflow.config.settings import Settings
 from agentflow.entrypoints.http import http_config, listen
-from agentflow.entrypoints.process import loop_factory, settle
+from agentflow.entrypoints.process import loop_factory, raise_file_limit, settle
 from agentflow.infra.observability.logging import configure_logging
 from agentflow.interfaces.rest.app import create_app
 
@@ -35,6 +35,7 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     asyncio.run(check_address(settings))
+    raise_file_limit()
     with listen(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings, listener))
 
@@ -42,7 +43,7 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with open_container(settings) as container:
         app = create_app(container)
-        config = http_config(app)
+        config = http_config(app, settings)
         await _announce(container, listener)
         loop = asyncio.get_running_loop()
         loop.call_later(SETTLE_AFTER_S, loop.run_in_executor, None, settle)

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from agentflow.config.settings import Settings
+from agentflow.entrypoints.protocol import guarded
 from agentflow.errors import Unavailable
 
 CLOSING_S = 5
@@ -35,11 +37,11 @@ def listen(host: str, port: int) -> socket.socket:
         raise AddressTaken(f"{host}:{port} cannot be listened on: {error.strerror}.", hint=hint) from error
 
 
-def http_config(app: FastAPI) -> uvicorn.Config:
+def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """Return how an application is served."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=guarded(settings),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -60,9 +62,9 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
+async def serving(app: FastAPI, settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
     """Serve an application while the context lasts."""
-    server = _Quiet(http_config(app))
+    server = _Quiet(http_config(app, settings))
     task = asyncio.create_task(server.serve(sockets=[listener]), name="probes")
     try:
         yield

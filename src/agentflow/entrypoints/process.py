@@ -6,6 +6,9 @@ import sys
 
 from agentflow.runtime.execution.driver import warm_up
 
+MOST_FILES = 65_536
+"""Open files and connections that a server asks for."""
+
 
 def loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     """Return the event loop to use; None for Python's own."""
@@ -15,6 +18,18 @@ def loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
 
     loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
     return loop
+
+
+def raise_file_limit() -> None:
+    """Let this process hold as many connections as the system allows it: shells begin with a thousand."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def settle() -> None:

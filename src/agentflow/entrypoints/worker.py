@@ -43,7 +43,7 @@ async def _work(settings: Settings, listener: socket.socket | None) -> None:
     async with AsyncExitStack() as stack:
         container = await stack.enter_async_context(open_container(settings, worker=True))
         if listener is not None:
-            await stack.enter_async_context(serving(create_probe_app(container), listener))
+            await stack.enter_async_context(serving(create_probe_app(container), settings, listener))
             host, port = listener.getsockname()[:2]
             print(f"AgentFlow worker serves metrics on http://{host}:{port}/metrics", flush=True)  # noqa: T201 - port 0 takes a free one
         loop.run_in_executor(None, settle)

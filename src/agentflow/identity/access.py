@@ -59,7 +59,7 @@ class Access:
     permissions: frozenset[Permission]
     grants: Grants
 
-    def subject(self, tenant_id: str, user_id: str, credential: Credential, scopes: Set[Permission] | None = None) -> Subject:
+    def subject(self, tenant_id: str, user_id: str, credential: Credential | None = None, scopes: Set[Permission] | None = None) -> Subject:
         """Return the user as a caller; ``scopes`` are those of the credential, None for all that the user may."""
         permissions, grants = self.permissions, self.grants
         if scopes is not None:

@@ -62,7 +62,11 @@ class Attempts:
         if begun:
             wait_s = max((max(begun) + WINDOW - now).total_seconds(), 0)
             raise TooManyAttempts(
-                "There were too many wrong attempts in the last minute.", hint="Wait a minute.", retry_after_s=wait_s, limit=self._limit
+                "There were too many wrong attempts in the last minute.",
+                hint="Wait a minute.",
+                retry_after_s=wait_s,
+                limit=self._limit,
+                window_s=int(WINDOW.total_seconds()),
             )
 
     async def give_back(self, *about: str) -> None:

@@ -6,9 +6,11 @@ from typing import Annotated, Protocol, TypeAlias
 
 from fastapi import Depends, Request
 
+from agentflow.endpoints.edges import PASSAGE
 from agentflow.errors import Forbidden, Malformed, Unauthenticated
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Presented, Subject
+from agentflow.identity.traffic import Passage
 
 COOKIE = "agentflow_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
@@ -27,6 +29,10 @@ class Authenticator(Protocol):
         """Return whom a credential stands for, or raise Unauthenticated."""
         ...
 
+    def is_known(self, secret: str, kind: Presented) -> bool:
+        """Tell whether a credential was good not long ago, as far as this process remembers."""
+        ...
+
     async def still(self, secret: str, kind: Presented, subject: Subject) -> Subject | None:
         """Return the caller as of now, or None when the credential is not good any more."""
         ...
@@ -39,6 +45,7 @@ async def authenticate(request: Request) -> Subject:
         Unauthenticated: none, or one that is not valid.
         Malformed: more than one: nobody could say which of them counts.
         Forbidden: a cookie on a changing request that does not come from this site (CSRF).
+        TooManyRequests: a limit is reached.
     """
     authenticator: Authenticator = request.app.state.container.credentials
     shown = presented(request)
@@ -46,7 +53,16 @@ async def authenticate(request: Request) -> Subject:
         raise Unauthenticated("This needs a credential.", hint="Send a key as X-API-Key, or an access token as Authorization: Bearer.")
     if shown[1] is Presented.COOKIE and request.method not in SAFE_METHODS and not _same_origin(request):
         raise Forbidden("A request with the browser's cookie must come from this site.", hint="Use an API key from elsewhere.")
-    return await authenticator.authenticate(*shown)
+    passage: Passage = request.scope[PASSAGE]
+    passage.look_at(lambda: authenticator.is_known(*shown))
+    try:
+        subject = await authenticator.authenticate(*shown)
+    except Unauthenticated:
+        passage.fail()
+        raise
+    request.state.subject = subject  # a refusal is noted under it
+    await passage.enter_as(subject, f"{request.method} {getattr(request.scope.get('route'), 'path', '')}")
+    return subject
 
 
 def presented(request: Request) -> tuple[str, Presented] | None:
@@ -85,7 +101,6 @@ def gate(permission: Permission) -> Callable[[Request], Awaitable[Subject]]:
 
     async def check(request: Request) -> Subject:
         subject = await authenticate(request)
-        request.state.subject = subject  # a refusal is written into the audit log under it
         subject.require(permission)
         return subject
 
@@ -97,7 +112,6 @@ def gate_to_one(permission: Permission) -> Callable[[Request], Awaitable[Subject
 
     async def check(request: Request) -> Subject:
         subject = await authenticate(request)
-        request.state.subject = subject
         subject.require_somewhere(permission)
         return subject
 
@@ -146,9 +160,10 @@ RunsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.RUNS_
 SecretsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.SECRETS_READ))]
 SecretsRotate: TypeAlias = Annotated[Subject, Depends(gate(Permission.SECRETS_ROTATE))]
 SecretsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.SECRETS_WRITE))]
-SourcesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.SOURCES_READ))]
-SourcesTest: TypeAlias = Annotated[Subject, Depends(gate(Permission.SOURCES_TEST))]
+SourcesReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.SOURCES_READ))]
+SourcesTestOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.SOURCES_TEST))]
 SourcesWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.SOURCES_WRITE))]
+SourcesWriteOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.SOURCES_WRITE))]
 TeamsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_READ))]
 TeamsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.TEAMS_WRITE))]
 TenantsDelete: TypeAlias = Annotated[Subject, Depends(gate(Permission.TENANTS_DELETE))]
@@ -156,9 +171,11 @@ UsersRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_READ))]
 UsersWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.USERS_WRITE))]
 VariablesRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.VARIABLES_READ))]
 VariablesWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.VARIABLES_WRITE))]
+WorkflowsConfirmOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_CONFIRM))]
 WorkflowsExecute: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_EXECUTE))]
 WorkflowsExecuteOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_EXECUTE))]
 WorkflowsReadOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_READ))]
+WorkflowsShareOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_SHARE))]
 WorkflowsWriteOne: TypeAlias = Annotated[Subject, Depends(gate_to_one(Permission.WORKFLOWS_WRITE))]
 WorkflowsRead: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_READ))]
 WorkflowsWrite: TypeAlias = Annotated[Subject, Depends(gate(Permission.WORKFLOWS_WRITE))]

@@ -52,12 +52,15 @@ PERMISSIONS: Mapping[str, Set[Permission]] = {
     BuiltinRole.EXECUTOR: _OWN_KEYS
     | {
         Permission.ARTIFACTS_READ,
+        Permission.COLLECTIONS_USE,
         Permission.NODE_TYPES_READ,
         Permission.RUNS_APPROVE,
         Permission.RUNS_CANCEL,
         Permission.RUNS_PAUSE,
         Permission.RUNS_READ,
         Permission.RUNS_SIGNAL,
+        Permission.SECRETS_USE,
+        Permission.SOURCES_USE,
         Permission.WORKFLOWS_EXECUTE,
         Permission.WORKFLOWS_READ,
     },

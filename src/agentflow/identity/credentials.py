@@ -3,12 +3,13 @@
 import hashlib
 
 from agentflow.errors import Unauthenticated
-from agentflow.identity.access import CACHE_S, CACHED, AccessReader
+from agentflow.identity.access import CACHE_S, CACHED, Access, AccessReader
 from agentflow.identity.api_keys.service import ApiKeys
 from agentflow.identity.sessions.base import Session
 from agentflow.identity.sessions.service import Sessions
 from agentflow.identity.subject import Credential, CredentialKind, Presented, Subject
-from agentflow.identity.tokens.access import AccessTokens
+from agentflow.identity.tokens.access import AccessTokens, refused
+from agentflow.infra.audit.trail import Doer
 from agentflow.kit.clock import Clock
 from agentflow.kit.memo import Memo
 
@@ -41,9 +42,11 @@ class Credentials:
         Raises:
             Unauthenticated: it is not good, for whatever reason; the answer does not say which.
         """
-        # A digest: what the memory of this process holds opens nothing.
-        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
-        return await self._known.get((kind, digest), lambda: self._look_up(secret, kind))
+        return await self._known.get(_name(secret, kind), lambda: self._look_up(secret, kind))
+
+    def is_known(self, secret: str, kind: Presented) -> bool:
+        """Tell whether a credential was good not long ago, as far as this process remembers; it may have been revoked since."""
+        return self._known.has(_name(secret, kind))
 
     async def _look_up(self, secret: str, kind: Presented) -> Subject:
         if kind is Presented.KEY:
@@ -52,17 +55,27 @@ class Credentials:
             session = await self._sessions.by_cookie(secret)
             return await self._by_session(session, session.tenant_id)
         claims = await self._tokens.read(secret)
-        return await self._by_session(await self._sessions.get_live(claims.session_id), claims.tenant_id)
+        try:
+            session = await self._sessions.get_live(claims.session_id)
+        except Unauthenticated as error:
+            raise refused(Doer(claims.tenant_id, claims.user_id)) from error
+        return await self._by_session(session, claims.tenant_id)
 
     async def _by_key(self, secret: str) -> Subject:
         key = await self._keys.recognise(secret)
-        access = await self._access.get(key.tenant_id, key.user_id)
+        access = await self._let_in(key.tenant_id, key.user_id)
         credential = Credential(CredentialKind.KEY, key.id, key.scopes is not None)
         return access.subject(key.tenant_id, key.user_id, credential, key.scopes)
 
     async def _by_session(self, session: Session, tenant_id: str) -> Subject:
-        access = await self._access.get(tenant_id, session.user_id)
+        access = await self._let_in(tenant_id, session.user_id)
         return access.subject(tenant_id, session.user_id, Credential(CredentialKind.SESSION, session.id))
+
+    async def _let_in(self, tenant_id: str, user_id: str) -> Access:
+        try:
+            return await self._access.get(tenant_id, user_id)
+        except Unauthenticated as error:
+            raise refused(Doer(tenant_id, user_id)) from error
 
     async def still(self, secret: str, kind: Presented, subject: Subject) -> Subject | None:
         """Return a caller who came with a credential as of now, or None when it is not good any more; long-lived streams ask.
@@ -79,3 +92,8 @@ class Credentials:
     def forget(self) -> None:
         """Look everything up anew; this process has just changed something."""
         self._access.forget()
+
+
+def _name(secret: str, kind: Presented) -> tuple[Presented, bytes]:
+    # A digest: what the memory of this process holds opens nothing.
+    return kind, hashlib.sha256(secret.encode(errors="surrogatepass")).digest()

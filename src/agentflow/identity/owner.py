@@ -13,6 +13,7 @@ from agentflow.identity.api_keys.service import ApiKeys
 from agentflow.identity.builtin_roles import BuiltinRole
 from agentflow.identity.models import MembershipRow, TenantRow, UserRow
 from agentflow.identity.tokens.one_time import OneTimeTokens, TokenKind
+from agentflow.infra.audit.trail import PROGRAM, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -45,9 +46,31 @@ class Owner:
 
 
 class OwnerService:
-    """Creates the owner once, and keeps the key file in step with the database."""
+    """Creates the owner once, and keeps the key file in step with the database.
 
-    def __init__(self, database: Database, keys: ApiKeys, tokens: OneTimeTokens, clock: Clock, data_dir: Path) -> None:
+    Args:
+        database: where accounts are.
+        keys: makes API keys.
+        tokens: makes sign-in links.
+        clock: the time.
+        data_dir: where the key file lies.
+        trail: where it is written down.
+        has_keys: whether there is a master key; a worker that starts before the first server has none, and writes nothing down.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keys: ApiKeys,
+        tokens: OneTimeTokens,
+        clock: Clock,
+        data_dir: Path,
+        trail: Trail,
+        *,
+        has_keys: bool,
+    ) -> None:
+        self._has_keys = has_keys
+        self._trail = trail
         self._database = database
         self._keys = keys
         self._tokens = tokens
@@ -72,7 +95,8 @@ class OwnerService:
 
     async def sign_in_token(self, owner: Owner, lifetime: timedelta = LINK_LIFETIME) -> str:
         """Return the secret of a one-time sign-in link, good for fifteen minutes."""
-        return await self._tokens.issue(owner.user_id, TokenKind.LINK, lifetime)
+        said = self._trail.also(Doer(owner.tenant_id, "", PROGRAM), Deed("account.link-made", owner.user_id))
+        return await self._tokens.issue(owner.user_id, TokenKind.LINK, lifetime, said)
 
     async def redeem(self, token: str) -> str:
         """Use a one-time link up and return whose it was.
@@ -101,6 +125,9 @@ class OwnerService:
                 await session.execute(insert(TenantRow).values(id=tenant_id, name="default", is_operator=True, created_at=now))
                 await session.execute(insert(UserRow).values(id=user_id, tenant_id=tenant_id, username=USERNAME, created_at=now))
                 await session.execute(insert(MembershipRow).values(membership))
+                if self._has_keys:
+                    said = {"name": "default", "owner": user_id}
+                    await self._trail.add(session, Doer(tenant_id, "", PROGRAM), Deed("tenant.created", tenant_id, said))
         except IntegrityError:
             # Another process made its first start at the same time.
             owner = await self._find()

@@ -12,6 +12,8 @@ from agentflow.kit.memo import Memo
 
 CACHE_S = 5.0
 CACHED = 10_000
+MAX_RUNNING_RUNS, MAX_QUEUED_RUNS, RUNS_PER_DAY = "max_running_runs", "max_queued_runs", "runs_per_day"
+STORAGE_BYTES, TOKENS_PER_DAY, TOKENS_PER_MONTH = "storage_bytes", "tokens_per_day", "tokens_per_month"
 _QUOTAS = select(TenantRow.quotas).where(TenantRow.id == bindparam("tenant_id"))
 
 

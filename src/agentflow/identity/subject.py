@@ -71,11 +71,11 @@ class Subject:
         tenant_id: the tenant whose data the caller sees; every repository method filters by it.
         user_id: the acting user.
         permissions: what the caller may do now on everything of the tenant: the rights of the user, cut down to those of the key.
-        username: the acting user's name; empty where a run acts for its user.
+        username: the acting user's name; may be empty.
         roles: names of the user's roles in the tenant.
         teams: names of the user's teams in the tenant.
         grants: what the caller may do besides on single things, cut down likewise.
-        credential: what the request came with; None where a run acts for its user.
+        credential: what the request came with; of a run, the key that it was started with, None if it was none.
     """
 
     tenant_id: str
@@ -86,6 +86,12 @@ class Subject:
     teams: frozenset[str] = frozenset()
     grants: Grants = field(default_factory=lambda: _NOTHING)
     credential: Credential | None = None
+
+    @property
+    def key_id(self) -> str | None:
+        """The API key that the request came with, None if it was none."""
+        credential = self.credential
+        return credential.id if credential is not None and credential.kind is CredentialKind.KEY else None
 
     @property
     def names(self) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """JSON in and out, with the checks that keep what we accept storable and printable everywhere."""
 
 import math
+import re
 from typing import Any, TypeAlias
 
 import orjson
@@ -17,11 +18,12 @@ class InvalidJson(ValueError):
         self.path = path
 
 
-def loads(data: bytes | str, *, max_depth: int = 100) -> JsonValue:
+def loads(data: bytes | str, *, max_depth: int = 100, unique: bool = False) -> JsonValue:
     """Parse strict JSON.
 
     NaN, infinities, lone surrogates, NUL characters and nesting beyond ``max_depth`` levels are refused: PostgreSQL
-    cannot store the middle two and Python cannot walk the last.
+    cannot store the middle two and Python cannot walk the last. With ``unique`` an object that names a field twice is refused too:
+    readers differ in which of the two they take.
 
     Raises:
         InvalidJson: the text is malformed or holds such a value.
@@ -30,12 +32,31 @@ def loads(data: bytes | str, *, max_depth: int = 100) -> JsonValue:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise InvalidJson(str(error)) from error
-    check(value, max_depth=max_depth)
+    fields = check(value, max_depth=max_depth)
+    if unique and _names_in(data, at_least=fields) != fields:
+        raise InvalidJson("an object names a field twice")
     return value
 
 
-def check(value: JsonValue, *, max_depth: int = 100) -> None:
-    """Raise InvalidJson unless ``value`` can be stored; walks with a stack, so depth cannot exhaust Python's."""
+def _names_in(data: bytes | str, at_least: int) -> int:
+    """Return how many fields the objects of a valid text name."""
+    text = data.encode() if isinstance(data, str) else data
+    # As most write it, a name ends in ":. Within a text a quote has its backslash, so there are never fewer of these than names.
+    if text.count(b'":') == at_least and not _SPACED.search(text):
+        return at_least
+    return _TEXTS.sub(b"", text).count(b":")
+
+
+_SPACED = re.compile(rb'"[ \t\r\n]+:')
+_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+
+
+def check(value: JsonValue, *, max_depth: int = 100) -> int:
+    """Raise InvalidJson unless ``value`` can be stored; returns how many fields its objects have.
+
+    Walks with a stack, so depth cannot exhaust Python's.
+    """
+    fields = 0
     stack: list[tuple[JsonValue, str, int]] = [(value, "", 0)]
     while stack:
         item, path, depth = stack.pop()
@@ -44,9 +65,12 @@ def check(value: JsonValue, *, max_depth: int = 100) -> None:
         elif isinstance(item, dict | list):
             if depth >= max_depth:
                 raise InvalidJson(f"nested deeper than {max_depth} levels", path)
+            if isinstance(item, dict):
+                fields += len(item)
             stack.extend(_children(item, path, depth + 1))
         elif isinstance(item, float) and not math.isfinite(item):
             raise InvalidJson("NaN and infinity are not JSON", path)
+    return fields
 
 
 def _children(item: dict[str, JsonValue] | list[JsonValue], path: str, depth: int) -> list[tuple[JsonValue, str, int]]:

@@ -57,6 +57,10 @@ class Memo(Generic[K, V]):
         """Tell whether the key was not forgotten while this task looked, so that what it found is not older than that."""
         return self._looks.get(key) is asyncio.current_task()
 
+    def has(self, key: K) -> bool:
+        """Tell whether there was a value not long ago; it may be older than the lifetime."""
+        return key in self._known
+
     def forget(self, key: K) -> None:
         """Look anew the next time that ``key`` is asked for."""
         self._known.pop(key, None)

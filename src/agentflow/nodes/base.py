@@ -1,6 +1,7 @@
 """The contract of a node type: a config model, an output model, an effect class, an example and one async ``run``."""
 
 import builtins
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentflow.nodes.context import NodeContext, ResolvedSource
-from agentflow.spec.catalog import ConfigProblem, SubGraph, Target
+from agentflow.spec.catalog import ANY, ConfigProblem, SubGraph, Target
 from agentflow.spec.effects import EffectClass
 
 Category = Literal["control", "ai", "data", "knowledge", "people", "plugin"]
@@ -94,6 +95,10 @@ class NodeType(ABC, Generic[C]):
         """Return the specification fragments inside a raw config."""
         return ()
 
+    def reaches(self, config: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Return what a raw config names outside of the specification and its sources; see ``spec.catalog.NodeKind``."""
+        return {}
+
     def expected_tokens(self, config: C) -> int:
         """Return roughly how many model tokens one attempt will use; a queue with a token limit reserves them beforehand."""
         return 0
@@ -146,6 +151,17 @@ def host_of(url: str) -> str:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:
         return ""
+
+
+def hosts_named(text: str) -> Sequence[str]:
+    """Return the host that a raw URL leads to, ``*`` where a template decides it, nothing for a path."""
+    scheme, mark, rest = text.partition("://")
+    if is_template(scheme):
+        return (ANY,)
+    if not mark:
+        return ()
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    return (ANY,) if is_template(authority) else (authority.rpartition("@")[2].strip().lower(),)
 
 
 def is_template(value: object) -> bool:

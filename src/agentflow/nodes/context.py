@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from agentflow.knowledge.vector_stores.base import Match
-from agentflow.sources.chat_models.base import ChatDelta, ChatRequest, ChatResult, Usage, estimate_tokens, plain_text
+from agentflow.sources.chat_models.base import USUAL_ANSWER_TOKENS, ChatDelta, ChatRequest, ChatResult, Usage, estimate_tokens, plain_text
 from agentflow.sources.databases.base import QueryResult
 
 __all__ = [
+    "USUAL_ANSWER_TOKENS",
     "ChatDelta",
     "ChatRequest",
     "ChatResult",

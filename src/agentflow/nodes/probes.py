@@ -19,7 +19,7 @@ class Probes:
     Args:
         http: HTTP behind the SSRF guard.
         models: chat and embedding models.
-        open_database: opens the database of a source.
+        open_database: opens the database of a tenant's source.
         knowledge: the collections of a subject's tenant.
     """
 
@@ -27,7 +27,7 @@ class Probes:
         self,
         http: HttpClient,
         models: ModelGateway,
-        open_database: Callable[[ResolvedSource], DatabaseSource],
+        open_database: Callable[[ResolvedSource, str], DatabaseSource],
         knowledge: Callable[[Subject], Knowledge],
     ) -> None:
         self._http = http
@@ -53,8 +53,8 @@ class Probes:
             raise NodeError(f"Sources of kind {kind} cannot be tried: no node type uses them yet.", error_code="NOT_TESTABLE")
         return await probe(subject, ResolvedSource(name, kind, config))
 
-    async def _db(self, _subject: Subject, source: ResolvedSource) -> str:
-        database = self._open_database(source)
+    async def _db(self, subject: Subject, source: ResolvedSource) -> str:
+        database = self._open_database(source, subject.tenant_id)
         await database.run([("SELECT 1", {})], read_only=True, timeout_s=TIMEOUT_S, max_rows=1)
         return f"The database answers; it speaks {database.dialect}."
 

@@ -25,11 +25,12 @@ class NodeRegistry:
 
     def __init__(self, types: Iterable[NodeType[Any]] = ()) -> None:
         self._types: dict[str, NodeType[Any]] = {}
+        self._plugins: set[str] = set()
         for node_type in types:
             self.add(node_type)
 
-    def add(self, node_type: NodeType[Any]) -> None:
-        """Register a node type.
+    def add(self, node_type: NodeType[Any], *, plugin: bool = False) -> None:
+        """Register a node type; ``plugin`` tells that its code did not come with the product.
 
         Raises:
             InvalidNodeType: it is incomplete, its example is invalid, or its name is taken.
@@ -48,6 +49,12 @@ class NodeRegistry:
         if problems:
             raise InvalidNodeType(f"The example of node type {name} is invalid: {problems[0].message}")
         self._types[name] = node_type
+        if plugin:
+            self._plugins.add(name)
+
+    def is_plugin(self, type_name: str) -> bool:
+        """Tell whether the code of a node type did not come with the product."""
+        return type_name in self._plugins
 
     def find(self, type_name: str) -> NodeType[Any] | None:
         """Return the node type of this name, or None."""
@@ -71,6 +78,6 @@ def load_plugins(registry: NodeRegistry) -> None:
         try:
             loaded = point.load()
             for item in loaded if isinstance(loaded, list | tuple) else [loaded]:
-                registry.add(item() if isinstance(item, type) else item)
+                registry.add(item() if isinstance(item, type) else item, plugin=True)
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; the server goes on without it
             log.error("plugin refused", plugin=point.name, package=point.value, error=str(error))

@@ -1,5 +1,6 @@
 """What the configs of sources must be, by kind, as far as that can be told before their templates are filled in."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentflow.kit.json import pointer
 from agentflow.llm.providers import PROVIDERS
+from agentflow.nodes.base import hosts_named
 from agentflow.nodes.data.http_target import HttpSource
 from agentflow.sources.databases.settings import DatabaseSettings
 from agentflow.spec.expressions.program import is_template
@@ -20,6 +22,8 @@ class VectorSource(BaseModel):
     collection: str = Field(min_length=1, description="Name of the collection.", examples=["papers"])
 
 
+_CREDENTIALS = re.compile(r"://(?:[^/?#@{}]|\{\{ *secrets\.[A-Za-z0-9_]+ *\}\})*@")
+"""User and password of a URL, of which secrets by name are the organisation's own: they say nothing of where it leads."""
 _MODELS: Mapping[str, type[BaseModel]] = {"db": DatabaseSettings, "http": HttpSource, "vector": VectorSource}
 _PROVIDED = frozenset({"llm", "embedding"})
 
@@ -44,6 +48,23 @@ def config_problems(kind: str, config: Mapping[str, Any]) -> Iterator[tuple[str,
         for found in error.errors(include_url=False, include_context=False, include_input=False):
             if not _is_open(config, found["loc"]):
                 yield pointer("", *found["loc"]), found["msg"].removeprefix("Value error, ") + "."
+
+
+def reached(kind: str, config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the hosts and files that a source with this config leads to; ``*`` where a template decides it."""
+    texts = [config.get(name) for name in ("base_url", "url", "host")]
+    if kind in _PROVIDED and config.get("base_url") is None:
+        provider = PROVIDERS.get(str(config.get("provider")))
+        default = None if provider is None else provider.config_model.model_fields.get("base_url")
+        texts.append(None if default is None else default.default)
+        if provider is None:
+            texts.append("{{ provider }}")
+    for written in texts:
+        if isinstance(written, str):
+            text = _CREDENTIALS.sub("://", written)
+            yield from hosts_named(text if "://" in text or is_template(text) else f"host://{text}")
+    if isinstance(config.get("path"), str):
+        yield f"file:{config['path']}"
 
 
 def _is_open(config: Any, place: tuple[str | int, ...]) -> bool:

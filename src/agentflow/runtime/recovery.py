@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from agentflow.config.settings import Settings
 from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.dispatch.pool import WorkerPool
+from agentflow.runtime.queue.claims import Claims
 from agentflow.runtime.queue.leases import Leases
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,8 @@ RECOVERED = Counter("agentflow_runs_recovered_total", "Runs put back into the qu
 class Recovery:
     """Two periodic tasks: the renewal of leases and the sweeper."""
 
-    def __init__(self, leases: Leases, pool: WorkerPool, dispatcher: Dispatcher, settings: Settings) -> None:
+    def __init__(self, leases: Leases, claims: Claims, pool: WorkerPool, dispatcher: Dispatcher, settings: Settings) -> None:
+        self._claims = claims
         self._leases = leases
         self._pool = pool
         self._dispatcher = dispatcher
@@ -57,6 +59,7 @@ class Recovery:
         if abandoned:
             await self._leases.release(abandoned)
             self._pool.abandoned -= abandoned
+        await self._claims.learn()
         await self._leases.wake_due()
         orphans = await self._leases.release_orphans()
         if orphans:

@@ -1,25 +1,24 @@
 """Secrets: store, replace, list, delete. What is stored can be used by sources, and read back by nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.subject import Subject
 from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.crypto import mac, seal
 from agentflow.infra.db.engine import Database
-from agentflow.infra.db.uses import Finder, require_unused
+from agentflow.infra.db.uses import Finder
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.keys.ring import KeyRing
+from agentflow.infra.named.things import Kind, Things
 from agentflow.kit.clock import Clock
-from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
-from agentflow.secrets import repository
-from agentflow.secrets.errors import NotTheInstallation, SecretExists
+from agentflow.secrets.errors import NotTheInstallation, SecretExists, SecretNotFound
 from agentflow.secrets.models import SecretRow
 from agentflow.secrets.schemas import Rotation, Secret, SecretCreate, SecretReplace
 
@@ -45,11 +44,9 @@ class SecretService:
     ) -> None:
         self._database = database
         self._ring = ring
-        self._clock = clock
-        self._once = once
         self._trail = trail
-        self._finders = finders
         self._installation = installation
+        self._things = Things(SECRETS, database, clock, once, trail, finders)
 
     async def create(self, subject: Subject, new: SecretCreate, *, idempotency: Idempotency | None = None) -> Secret:
         """Store a new secret.
@@ -58,33 +55,16 @@ class SecretService:
             SecretExists: the tenant has one of this name.
             IdempotencyKeyReused: the key was used with another request.
         """
-
-        async def make(session: AsyncSession) -> Secret:
-            now, secret_id = self._clock.now(), new_id()
-            row = {
-                "id": secret_id,
-                "tenant_id": subject.tenant_id,
-                "name": new.name,
-                "description": new.description,
-                "sealed": await self._seal(session, subject, secret_id, 1, new.value),
-                "created_by": subject.user_id,
-                "last_used_at": None,
-                "version": 1,
-                "created_at": now,
-                "updated_at": now,
-            }
-            await repository.create(session, row)
-            await self._trail.add(session, subject, Deed("secret.created", secret_id, {"name": new.name}))
-            return _wire(SecretRow(**row))
-
         if idempotency is not None:
             # The hash of a request that holds a weak secret could be guessed at; under a key it cannot.
             key = await self._ring.key(subject.tenant_id, PURPOSE)
             idempotency = replace(idempotency, body_hash=mac(key, idempotency.body_hash.encode()).hex())
-        try:
-            return await self._once.create(subject.tenant_id, idempotency, Secret, make)
-        except IntegrityError as error:
-            raise SecretExists(f"There is a secret {new.name} already.", hint="PUT gives it another value.") from error
+        sealed = self._sealing(subject, new.value)
+
+        async def contents(session: AsyncSession, secret_id: str, version: int) -> dict[str, Any]:
+            return {**await sealed(session, secret_id, version), "created_by": subject.user_id, "last_used_at": None}
+
+        return await self._things.create(subject, new, contents, idempotency)
 
     async def replace(self, subject: Subject, ref: str, new: SecretReplace) -> Secret:
         """Give a secret another value; whatever uses it has the new one from then on.
@@ -92,25 +72,14 @@ class SecretService:
         Raises:
             SecretNotFound: the tenant has none.
         """
-        async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, ref, lock=True)
-            version = row.version + 1
-            values = {
-                "sealed": await self._seal(session, subject, row.id, version, new.value),
-                "version": version,
-                "updated_at": self._clock.now(),
-                "description": new.description if "description" in new.model_fields_set else row.description,
-            }
-            session.expunge(row)
-            await repository.change(session, subject, row.id, values)
-            await self._trail.add(session, subject, Deed("secret.replaced", row.id, {"name": row.name, "version": version}))
-            for name, value in values.items():
-                setattr(row, name, value)
-        return _wire(row)
+        return await self._things.replace(subject, ref, new, self._sealing(subject, new.value))
 
-    async def _seal(self, session: AsyncSession, subject: Subject, secret_id: str, version: int, value: SecretStr) -> bytes:
-        key = await self._ring.key_within(session, subject.tenant_id, PURPOSE)
-        return seal(key, value.get_secret_value().encode(), place(subject.tenant_id, secret_id, version))
+    def _sealing(self, subject: Subject, value: SecretStr) -> Callable[[AsyncSession, str, int], Awaitable[dict[str, Any]]]:
+        async def contents(session: AsyncSession, secret_id: str, version: int) -> dict[str, Any]:
+            key = await self._ring.key_within(session, subject.tenant_id, PURPOSE)
+            return {"sealed": seal(key, value.get_secret_value().encode(), place(subject.tenant_id, secret_id, version))}
+
+        return contents
 
     async def get(self, subject: Subject, ref: str) -> Secret:
         """Return a secret without its value.
@@ -118,8 +87,7 @@ class SecretService:
         Raises:
             SecretNotFound: the tenant has none.
         """
-        async with self._database.reading(subject.tenant_id) as session:
-            return _wire(await repository.get(session, subject, ref))
+        return await self._things.get(subject, ref)
 
     async def list(self, subject: Subject, page: PageRequest) -> Page[Secret]:
         """Return one page of secrets by name, without their values.
@@ -127,9 +95,7 @@ class SecretService:
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading(subject.tenant_id) as session:
-            found = await repository.list_page(session, subject, page)
-        return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
+        return await self._things.list(subject, page)
 
     async def delete(self, subject: Subject, ref: str) -> None:
         """Delete a secret that nobody uses.
@@ -138,11 +104,7 @@ class SecretService:
             SecretNotFound: the tenant has none.
             InUse: a workflow or a source names it.
         """
-        async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, ref, lock=True)
-            await require_unused(session, self._finders, subject.tenant_id, "secret", row.name)
-            await repository.remove(session, subject, row.id)
-            await self._trail.add(session, subject, Deed("secret.deleted", row.id, {"name": row.name}))
+        await self._things.delete(subject, ref)
 
     async def rotate_master_key(self, subject: Subject) -> Rotation:
         """Change the master key of the installation while everything goes on.
@@ -167,3 +129,6 @@ def place(tenant_id: str, secret_id: str, version: int) -> bytes:
 
 def _wire(row: SecretRow) -> Secret:
     return Secret(**{name: getattr(row, name) for name in Secret.model_fields})
+
+
+SECRETS = Kind("secret", SecretRow, Secret, _wire, SecretNotFound, SecretExists)

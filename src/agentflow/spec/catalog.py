@@ -34,6 +34,12 @@ class SubGraph:
     path: tuple[str | int, ...]
 
 
+HOSTS, WORKFLOWS = "hosts", "workflows"
+"""What a config may name outside of its specification, see ``NodeKind.reaches``."""
+ANY = "*"
+"""Stands for a name that is only known while running, so that it may be any."""
+
+
 class NodeKind(Protocol):
     """One node type, as far as validation and compilation need it.
 
@@ -93,6 +99,10 @@ class NodeKind(Protocol):
 
     def sub_graphs(self, config: Mapping[str, Any]) -> Sequence[SubGraph]:
         """Return the specification fragments inside a raw config."""
+        ...
+
+    def reaches(self, config: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Return what a raw config names outside of the specification and its sources, by ``HOSTS`` and ``WORKFLOWS``."""
         ...
 
 

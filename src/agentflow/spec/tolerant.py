@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentflow.spec.catalog import ConfigProblem, NodeCatalog, NodeKind, SubGraph, Target
+from agentflow.spec.catalog import ANY, HOSTS, ConfigProblem, NodeCatalog, NodeKind, SubGraph, Target
 from agentflow.spec.effects import EffectClass
 
 
@@ -63,6 +63,13 @@ class TolerantKind:
             return [part for part in self._kind.sub_graphs(config) if isinstance(part.document, Mapping)]
         except Exception:  # noqa: BLE001 - see check_config, which reports it
             return ()
+
+    def reaches(self, config: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Return what a raw config names outside of the specification."""
+        try:
+            return self._kind.reaches(config)
+        except Exception:  # noqa: BLE001 - see check_config, which reports it
+            return {HOSTS: (ANY,)}
 
 
 class TolerantCatalog:

@@ -1,25 +1,17 @@
 """The table of variables."""
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from agentflow.infra.db.base import Base, TenantOwned
-from agentflow.infra.db.types import Id, JsonText, UtcTime
+from agentflow.infra.db.base import Base
+from agentflow.infra.db.types import JsonText
+from agentflow.infra.named.models import NamedRow
 
 
-class VariableRow(Base, TenantOwned):
+class VariableRow(Base, NamedRow):
     """A variable; its value stands in an object, so that a null is one too."""
 
     __tablename__ = "variables"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
-    description: Mapped[str | None] = mapped_column(Text)
     value: Mapped[Any] = mapped_column(JsonText)
-    version: Mapped[int] = mapped_column(Integer)
-    created_at: Mapped[datetime] = mapped_column(UtcTime)
-    updated_at: Mapped[datetime] = mapped_column(UtcTime)

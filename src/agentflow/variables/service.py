@@ -3,20 +3,19 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.subject import Subject
-from agentflow.infra.audit.trail import Deed, Trail
+from agentflow.infra.audit.trail import Trail
 from agentflow.infra.db.engine import Database
-from agentflow.infra.db.uses import Finder, require_unused
+from agentflow.infra.db.uses import Finder
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
+from agentflow.infra.named.things import Contents, Kind, Things
 from agentflow.kit.clock import Clock
-from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
 from agentflow.variables import repository
-from agentflow.variables.errors import VariableExists
+from agentflow.variables.errors import VariableExists, VariableNotFound
 from agentflow.variables.models import VariableRow
 from agentflow.variables.schemas import Variable, VariableCreate, VariableReplace
 
@@ -34,10 +33,7 @@ class VariableService:
 
     def __init__(self, database: Database, clock: Clock, once: Once, trail: Trail, finders: Sequence[Finder]) -> None:
         self._database = database
-        self._clock = clock
-        self._once = once
-        self._trail = trail
-        self._finders = finders
+        self._things = Things(VARIABLES, database, clock, once, trail, finders)
 
     async def create(self, subject: Subject, new: VariableCreate, *, idempotency: Idempotency | None = None) -> Variable:
         """Store a new variable.
@@ -46,27 +42,7 @@ class VariableService:
             VariableExists: the tenant has one of this name.
             IdempotencyKeyReused: the key was used with another request.
         """
-        now = self._clock.now()
-        row = {
-            "id": new_id(),
-            "tenant_id": subject.tenant_id,
-            "name": new.name,
-            "description": new.description,
-            "value": {"value": new.value},
-            "version": 1,
-            "created_at": now,
-            "updated_at": now,
-        }
-
-        async def make(session: AsyncSession) -> Variable:
-            await repository.create(session, row)
-            await self._trail.add(session, subject, Deed("variable.created", str(row["id"]), {"name": new.name}))
-            return _wire(VariableRow(**row))
-
-        try:
-            return await self._once.create(subject.tenant_id, idempotency, Variable, make)
-        except IntegrityError as error:
-            raise VariableExists(f"There is a variable {new.name} already.", hint="PUT gives it another value.") from error
+        return await self._things.create(subject, new, _holding(new.value), idempotency)
 
     async def replace(self, subject: Subject, ref: str, new: VariableReplace) -> Variable:
         """Give a variable another value; runs that were accepted before keep the old one.
@@ -74,20 +50,7 @@ class VariableService:
         Raises:
             VariableNotFound: the tenant has none.
         """
-        async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, ref, lock=True)
-            changed = {
-                "value": {"value": new.value},
-                "version": row.version + 1,
-                "updated_at": self._clock.now(),
-                "description": new.description if "description" in new.model_fields_set else row.description,
-            }
-            session.expunge(row)
-            await repository.change(session, subject, row.id, changed)
-            await self._trail.add(session, subject, Deed("variable.replaced", row.id, {"name": row.name, "version": row.version + 1}))
-            for name, value in changed.items():
-                setattr(row, name, value)
-        return _wire(row)
+        return await self._things.replace(subject, ref, new, _holding(new.value))
 
     async def get(self, subject: Subject, ref: str) -> Variable:
         """Return a variable.
@@ -95,8 +58,7 @@ class VariableService:
         Raises:
             VariableNotFound: the tenant has none.
         """
-        async with self._database.reading(subject.tenant_id) as session:
-            return _wire(await repository.get(session, subject, ref))
+        return await self._things.get(subject, ref)
 
     async def list(self, subject: Subject, page: PageRequest) -> Page[Variable]:
         """Return one page of variables by name.
@@ -104,9 +66,7 @@ class VariableService:
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading(subject.tenant_id) as session:
-            found = await repository.list_page(session, subject, page)
-        return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
+        return await self._things.list(subject, page)
 
     async def delete(self, subject: Subject, ref: str) -> None:
         """Delete a variable that no workflow uses.
@@ -115,11 +75,7 @@ class VariableService:
             VariableNotFound: the tenant has none.
             InUse: a workflow names it.
         """
-        async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, ref, lock=True)
-            await require_unused(session, self._finders, subject.tenant_id, "variable", row.name)
-            await repository.remove(session, subject, row.id)
-            await self._trail.add(session, subject, Deed("variable.deleted", row.id, {"name": row.name}))
+        await self._things.delete(subject, ref)
 
     async def names(self, tenant_id: str) -> frozenset[str]:
         """Return the names of a tenant's variables."""
@@ -135,3 +91,13 @@ class VariableService:
 def _wire(row: VariableRow) -> Variable:
     known = {name: getattr(row, name) for name in Variable.model_fields if name != "value"}
     return Variable(**known, value=row.value["value"])
+
+
+VARIABLES = Kind("variable", VariableRow, Variable, _wire, VariableNotFound, VariableExists)
+
+
+def _holding(value: Any) -> Contents:
+    async def columns(_session: AsyncSession, _id: str, _version: int) -> dict[str, Any]:
+        return {"value": {"value": value}}
+
+    return columns

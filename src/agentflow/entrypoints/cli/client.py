@@ -52,6 +52,11 @@ class ApiClient:
             return await self.post(path, {"name": name, **new, **body}), True
         return json.loads(_checked(answer).content, max_depth=500), False
 
+    def speak_with(self, token: str) -> None:
+        """Show an access token from now on, instead of a key."""
+        self._http.headers.pop("X-API-Key", None)
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
     async def lines(self, path: str, **query: Any) -> AsyncIterator[str]:
         """Yield the lines of a long answer as they come."""
         asked = {name: value for name, value in query.items() if value is not None}
@@ -175,7 +180,7 @@ def failure(answer: httpx.Response) -> CliError:
     code = problem.get("code") or str(problem.get("type", "")).rpartition(":")[2]
     message = str(problem.get("detail") or problem.get("title") or f"The server answered {answer.status_code}.")
     hint = problem.get("hint")
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
+    if code == "UNAUTHENTICATED":
         hint = "Set AGENTFLOW_API_KEY, or name with --data-dir the folder that holds owner.key."
     return CliError(message, _exit_code(answer.status_code, code), hint=hint, problems=problem.get("errors") or ())
 

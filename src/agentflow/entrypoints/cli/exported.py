@@ -17,9 +17,12 @@ def verify_export(records: Sequence[Any], anchors: Sequence[Any], public_key: st
         CliError: a line is no record or no anchor, or an anchor was not signed with the key.
     """
     kept = [_anchor(line, number, public_key) for number, line in enumerate(anchors, start=1)]
-    verifier = Verifier(None, kept)
-    fault = next((found for line in enumerate(records, start=1) if (found := verifier.next(_record(*line)))), None) or verifier.end()
-    return {"intact": fault is None, "records": verifier.seq, "anchors": len(kept), "fault": _shown(fault)}
+    read = [_record(*line) for line in enumerate(records, start=1)]
+    # A log from which old records were deleted begins behind one of which an anchor was kept.
+    begin = next((each for each in kept if read and each.seq == read[0]["seq"] - 1), None)
+    verifier = Verifier(None, kept, begin)
+    fault = next((found for record in read if (found := verifier.next(record))), None) or verifier.end()
+    return {"intact": fault is None, "records": verifier.records, "anchors": len(kept), "fault": _shown(fault)}
 
 
 def _record(number: int, line: Any) -> Mapping[str, Any]:

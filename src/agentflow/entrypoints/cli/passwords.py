@@ -5,13 +5,13 @@ import sys
 from agentflow.entrypoints.cli.exits import CliError
 
 
-def ask_present() -> str | None:
+def ask_present(prompt: str = "Present password (empty when there is none yet): ") -> str | None:
     """Return the present password, or the next line of standard input; None where there is none yet."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n") or None
     import getpass
 
-    return getpass.getpass("Present password (empty when there is none yet): ") or None
+    return getpass.getpass(prompt) or None
 
 
 def ask_password(what: str) -> str:
@@ -26,6 +26,8 @@ def ask_password(what: str) -> str:
         import getpass
 
         password = getpass.getpass(f"{what}: ")
+        # Both were typed just now, by the same person.
+        # ast-grep-ignore: no-comparing-secrets
         if getpass.getpass(f"{what}, again: ") != password:
             raise CliError("The two passwords differ.")
     if not password:

@@ -1,12 +1,12 @@
 """What the endpoints of accounts share: where a request comes from, cookies, and answers of those who sign in."""
 
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from fastapi import Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.edges import address_of
 from agentflow.identity.accounts.errors import NotASession
 from agentflow.identity.accounts.schemas import BrowserSignedIn, SignedIn
 from agentflow.identity.accounts.shown import account_of
@@ -48,34 +48,13 @@ def sessions(request: Request) -> Sessions:
 
 
 def device_of(request: Request) -> Device:
-    """Return where a request comes from.
-
-    The address is that of the connection. Only when that belongs to a proxy in ``trusted_proxies`` is ``X-Forwarded-For`` read, from its
-    end, up to the first address that is not one of them: what a client writes there itself stands before that and counts for nothing.
-    """
-    client = "" if request.client is None else request.client.host
-    trusted = [ip_network(text, strict=False) for text in sorted(request.app.state.container.settings.trusted_proxies)]
-    chain = [part.strip() for header in request.headers.getlist("x-forwarded-for") for part in header.split(",")]
-    while trusted and chain and _is_in(client, trusted):
-        client = chain.pop()
-    return Device(request.headers.get("user-agent", ""), client if _is_address(client) else "")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_in(text: str, networks: list) -> bool:  # type: ignore[type-arg]  # of either version
-    return _is_address(text) and any(ip_address(text) in network for network in networks)
+    """Return where a request comes from."""
+    return Device(request.headers.get("user-agent", ""), address_of(request.scope))
 
 
 async def signed_in(request: Request, entry: Entry, *, status: int = 200) -> Response:
     """Open a session by tokens, and answer with them."""
-    tokens = await sessions(request).open(entry.tenant_id, entry.user.id, device_of(request), second_factor=entry.second_factor)
+    tokens = await sessions(request).open(entry.doer, device_of(request), second_factor=entry.second_factor)
     body = SignedIn(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
@@ -96,7 +75,7 @@ async def browser_signed_in(request: Request, entry: Entry) -> Response:
 async def set_cookie(request: Request, answer: Response, entry: Entry) -> None:
     """Open a session by cookie and put it into an answer."""
     service = sessions(request)
-    value = await service.open_browser(entry.tenant_id, entry.user.id, device_of(request), second_factor=entry.second_factor)
+    value = await service.open_browser(entry.doer, device_of(request), second_factor=entry.second_factor)
     _cookie(request, answer, value, service.lifetime)
 
 

@@ -150,9 +150,9 @@ async def refresh(request: Request, given: Refresh) -> Response:
 async def logout(request: Request, subject: Signed, how: Annotated[Logout, Payload()] = Logout()) -> Response:  # noqa: B008 - frozen
     """End this session, or with `everywhere` every session of the user; API keys go on."""
     if how.everywhere:
-        await sessions(request).revoke_all(_unrestricted(subject).user_id)
+        await sessions(request).revoke_all(_unrestricted(subject).user_id, subject, "signed out everywhere")
     else:
-        await sessions(request).revoke(subject.user_id, session_of(subject))
+        await sessions(request).revoke(subject, session_of(subject))
     request.app.state.container.credentials.forget()
     answer = Response(status_code=204)
     drop_cookie(request, answer)

@@ -1,6 +1,7 @@
 """Making accounts: by registration, by invitation, as a guest, and of a guest."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from agentflow.identity.models import UserRow
 from agentflow.identity.passwords import Passwords
 from agentflow.identity.sessions.service import Device
 from agentflow.identity.tenants.invitations import Invitations
+from agentflow.infra.audit.trail import PROGRAM, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -52,6 +54,7 @@ class Registration:
         attempts: makes trying many slow.
         access: told when somebody's rights change.
         policy: who may come in.
+        trail: where it is written down.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class Registration:
         attempts: Attempts,
         access: AccessReader,
         policy: Policy,
+        trail: Trail,
     ) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._passwords = passwords
@@ -106,14 +111,18 @@ class Registration:
         now = self._clock.now()
         if guest_id is not None:
             return await self._upgrade(session, guest_id, values, new.invitation)
+        user_id = new_id()
         if new.invitation is not None:
             home = await self._invitations.home_of(session, new.invitation, values["email"])
         else:
-            home = await self._organisation(session, new.organisation or f"{values['username']}'s organisation")
-        row = {"id": new_id(), "tenant_id": home, "kind": "person", "created_at": now, **values}
+            home = await self._organisation(
+                session, new.organisation or f"{values['username']}'s organisation", user_id, values["username"]
+            )
+        row = {"id": user_id, "tenant_id": home, "kind": "person", "created_at": now, **values}
         await repository.add(session, row)
+        await self._said(session, row, "registered", invited=new.invitation is not None)
         if new.invitation is not None:
-            await self._invitations.accept(session, new.invitation, row["id"], values["email"])
+            await self._invitations.accept(session, new.invitation, Doer(home, row["id"], row["username"]), values["email"])
         else:
             membership = {"tenant_id": home, "user_id": row["id"], "roles": _OWNER, "created_at": now}
             await repository.add_membership(session, membership)
@@ -124,8 +133,9 @@ class Registration:
         guest = await self._read(session, guest_id)
         await repository.change(session, guest_id, {**values, "kind": "person"})
         await repository.set_roles(session, guest.tenant_id, guest_id, _OWNER)
+        await self._said(session, {"id": guest_id, "tenant_id": guest.tenant_id, **values}, "upgraded")
         if invitation is not None:
-            await self._invitations.accept(session, invitation, guest_id, values["email"])
+            await self._invitations.accept(session, invitation, Doer(guest.tenant_id, guest_id, values["username"]), values["email"])
         session.expire(guest)
         return Entry(await self._read(session, guest_id), guest.tenant_id)
 
@@ -142,9 +152,11 @@ class Registration:
             await self._attempts.take(f"register:{device.address}")
         name, now = f"guest-{secrets.token_hex(8)}", self._clock.now()
         async with self._database.transaction() as session:
-            home = await self._organisation(session, name)
-            row = {"id": new_id(), "tenant_id": home, "kind": "guest", "created_at": now, "username": name}
+            user_id = new_id()
+            home = await self._organisation(session, name, user_id, name)
+            row = {"id": user_id, "tenant_id": home, "kind": "guest", "created_at": now, "username": name}
             await repository.add(session, row)
+            await self._said(session, row, "registered", guest=True)
             await repository.add_membership(session, {"tenant_id": home, "user_id": row["id"], "roles": _GUEST, "created_at": now})
             return Entry(await self._read(session, str(row["id"])), home)
 
@@ -153,9 +165,16 @@ class Registration:
         now = self._clock.now()
         async with self._database.transaction() as session:
             ended = await repository.end_guests(session, now - age, now)
+            for user_id, tenant_id in ended:
+                await self._trail.add(session, Doer(tenant_id, "", PROGRAM), Deed("user.expired", user_id))
         if ended:
             self._access.forget()
-        return ended
+        return len(ended)
+
+    async def _said(self, session: AsyncSession, account: Mapping[str, Any], verb: str, **details: Any) -> None:
+        """Write down what becomes of an account by its own user."""
+        doer = Doer(account["tenant_id"], account["id"], account["username"])
+        await self._trail.add(session, doer, Deed(f"user.{verb}", doer.user_id, {"name": doer.username, **details}))
 
     async def accept(self, token: str, user: UserRow) -> str:
         """Let somebody who has an account accept an invitation; returns the organisation's id.
@@ -166,13 +185,14 @@ class Registration:
             MemberExists: the user is a member already.
         """
         async with self._database.transaction() as session:
-            tenant_id = await self._invitations.accept(session, token, user.id, user.email)
+            tenant_id = await self._invitations.accept(session, token, Doer(user.tenant_id, user.id, user.username), user.email)
         self._access.forget()
         return tenant_id
 
-    async def _organisation(self, session: AsyncSession, name: str) -> str:
+    async def _organisation(self, session: AsyncSession, name: str, user_id: str, username: str) -> str:
         row = {"id": new_id(), "name": name, "created_at": self._clock.now()}
         await repository.add_tenant(session, row)
+        await self._trail.add(session, Doer(str(row["id"]), user_id, username), Deed("tenant.created", str(row["id"]), {"name": name}))
         return str(row["id"])
 
     async def _free_name(self, session: AsyncSession, email: str) -> str:

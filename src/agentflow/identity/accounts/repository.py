@@ -69,11 +69,12 @@ async def tenants_of(session: AsyncSession, user_id: str) -> list[str]:
     return list((await session.execute(mine.order_by(MembershipRow.created_at, MembershipRow.tenant_id))).scalars())
 
 
-async def end_guests(session: AsyncSession, before: datetime, now: datetime) -> int:
-    """Let guests that came before a time in no more; returns how many. Their organisations are deleted as an owner would delete them."""
+async def end_guests(session: AsyncSession, before: datetime, now: datetime) -> list[tuple[str, str]]:
+    """Let guests that came before a time in no more; returns the ids of users and of their organisations, which are deleted with them."""
     old = (UserRow.kind == "guest", UserRow.created_at < before, UserRow.disabled_at.is_(None))
-    gone = list((await session.execute(update(UserRow).where(*old).values(disabled_at=now).returning(UserRow.tenant_id))).scalars())
+    ending = update(UserRow).where(*old).values(disabled_at=now).returning(UserRow.id, UserRow.tenant_id)
+    gone = [(row.id, row.tenant_id) for row in await session.execute(ending)]
     for start in range(0, len(gone), _AT_ONCE):
-        some = gone[start : start + _AT_ONCE]
+        some = [tenant_id for _, tenant_id in gone[start : start + _AT_ONCE]]
         await session.execute(update(TenantRow).where(TenantRow.id.in_(some), TenantRow.deleted_at.is_(None)).values(deleted_at=now))
-    return len(gone)
+    return gone

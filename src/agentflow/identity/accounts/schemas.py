@@ -188,4 +188,4 @@ class FactorConfirm(Body):
 class RecoveryCodes(Wire):
     """Codes for when the authenticator app is lost; each works once, and they are shown this once."""
 
-    recovery_codes: list[str] = Field(description="Keep them where the password is not.", examples=[["7f3a09c1d2e4b5a69788"]])
+    recovery_codes: list[str] = Field(description="Keep them where the password is not.", examples=[["7f3a09c1d2e4b5a697880f1e2d3c"]])

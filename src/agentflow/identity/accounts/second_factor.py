@@ -9,6 +9,7 @@ from agentflow.identity.accounts import repository
 from agentflow.identity.accounts.errors import SecondFactorState
 from agentflow.identity.models import UserRow
 from agentflow.identity.tokens.one_time import hash_of
+from agentflow.infra.audit.trail import Also
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 
@@ -16,7 +17,8 @@ STEP_S = 30
 WINDOW = 1
 """Steps before and after the present one whose codes are taken: clocks differ."""
 RECOVERY_CODES = 10
-_RECOVERY_BYTES = 10
+_RECOVERY_BYTES = 14
+"""112 bits: from there on a plain hash keeps a code as safe as a slow one would."""
 ISSUER = "AgentFlow"
 
 
@@ -46,7 +48,7 @@ class Enrolment:
 
 
 class SecondFactor:
-    """Sets the second factor up, and checks codes.
+    """Sets the second factor up, and checks codes; ``also`` is written in the transaction of a change.
 
     Args:
         database: where accounts are.
@@ -59,7 +61,7 @@ class SecondFactor:
         self._clock = clock
         self._sealer = sealer
 
-    async def begin(self, user: UserRow) -> Enrolment:
+    async def begin(self, user: UserRow, also: Also) -> Enrolment:
         """Give out a new secret; it counts once a code of it was shown.
 
         Raises:
@@ -70,10 +72,10 @@ class SecondFactor:
         if user.totp_confirmed_at is not None:
             raise SecondFactorState("The account has a second factor.", hint="POST /api/v1/auth/totp/remove takes it away.")
         secret = pyotp.random_base32(32)
-        await self._write(user.id, {"totp_secret": await self._sealer.seal(user, secret), "totp_last_step": None})
+        await self._write(user.id, {"totp_secret": await self._sealer.seal(user, secret), "totp_last_step": None}, also)
         return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name=ISSUER))
 
-    async def finish(self, user: UserRow, code: str) -> list[str] | None:
+    async def finish(self, user: UserRow, code: str, also: Also) -> list[str] | None:
         """Turn the second factor on when the code is right, and return the recovery codes, this once; None when it is wrong.
 
         Raises:
@@ -84,13 +86,13 @@ class SecondFactor:
         if not await self._is_right(user, code):
             return None
         codes = [secrets.token_hex(_RECOVERY_BYTES) for _ in range(RECOVERY_CODES)]
-        await self._write(user.id, {"totp_confirmed_at": self._clock.now(), "recovery_codes": [hash_of(code) for code in codes]})
+        await self._write(user.id, {"totp_confirmed_at": self._clock.now(), "recovery_codes": [hash_of(code) for code in codes]}, also)
         return codes
 
-    async def remove(self, user: UserRow) -> None:
+    async def remove(self, user: UserRow, also: Also) -> None:
         """Take the second factor away."""
         gone = ("totp_secret", "totp_confirmed_at", "totp_last_step", "recovery_codes")
-        await self._write(user.id, dict.fromkeys(gone))
+        await self._write(user.id, dict.fromkeys(gone), also)
 
     async def accept(self, user: UserRow, code: str) -> bool:
         """Tell whether a code is right; each works once, an app's as well as one for recovery."""
@@ -124,6 +126,7 @@ class SecondFactor:
             await repository.change(session, user.id, {"recovery_codes": left})
         return True
 
-    async def _write(self, user_id: str, values: dict[str, object]) -> None:
+    async def _write(self, user_id: str, values: dict[str, object], also: Also) -> None:
         async with self._database.transaction() as session:
             await repository.change(session, user_id, values)
+            await also(session)

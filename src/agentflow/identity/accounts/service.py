@@ -1,5 +1,6 @@
 """One's own account: reading and changing it, new passwords, and proving a mail address."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from agentflow.identity.passwords import Passwords
 from agentflow.identity.sessions.service import Device, Sessions
 from agentflow.identity.subject import CredentialKind, Subject
 from agentflow.identity.tokens.one_time import OneTimeTokens, TokenKind
+from agentflow.infra.audit.trail import Also, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 
@@ -39,6 +41,7 @@ class Accounts:
         attempts: makes guessing slow.
         post: sends mails.
         reset_lifetime: how long a link for a new password is good.
+        trail: where it is written down, in the log of the organisation that administers the account.
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class Accounts:
         attempts: Attempts,
         post: Post,
         reset_lifetime: timedelta,
+        trail: Trail,
     ) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._passwords = passwords
@@ -64,6 +69,10 @@ class Accounts:
         self._attempts = attempts
         self._post = post
         self._reset_lifetime = reset_lifetime
+
+    def _said(self, user: UserRow, verb: str, details: Mapping[str, Any] | None = None) -> Also:
+        """Return what writes down what somebody does with the own account."""
+        return self._trail.also(_doer(user), Deed(f"account.{verb}", user.id, details))
 
     async def get(self, user_id: str) -> UserRow:
         """Return the account of somebody who is signed in.
@@ -96,6 +105,7 @@ class Accounts:
                     await repository.change(session, user_id, values)
                     # A link in the mailbox of the old address must not open the account any more.
                     await self._tokens.revoke(session, user_id, TokenKind.RESET)
+                    await self._said(user, "updated", {"fields": sorted(values)})(session)
             except IntegrityError as error:
                 raise AccountExists("There is an account with this mail address.", hint="Sign in there.") from error
         return await self.get(user_id)
@@ -115,13 +125,14 @@ class Accounts:
         await self._set_password(user, new)
         credential = subject.credential
         keep = credential.id if credential is not None and credential.kind is CredentialKind.SESSION else None
-        await self._sessions.revoke_all(user.id, but=keep)
+        await self._sessions.revoke_all(user.id, _doer(user), "password changed", but=keep)
 
     async def _set_password(self, user: UserRow, password: str) -> None:
         hashed = await self._passwords.hash(password, [user.username, user.email or "", user.display_name or ""])
         async with self._database.transaction() as session:
             await repository.change(session, user.id, {"password_hash": hashed})
             await self._tokens.revoke(session, user.id, TokenKind.RESET)
+            await self._said(user, "password-changed")(session)
         if user.email is not None:
             self._post.password_changed(user.email, user.username)
 
@@ -143,7 +154,7 @@ class Accounts:
         if user is None or user.disabled_at is not None or user.kind != "person" or user.email is None:
             await self._tokens.pretend()
             return
-        token = await self._tokens.issue(user.id, TokenKind.RESET, self._reset_lifetime, user.email)
+        token = await self._tokens.issue(user.id, TokenKind.RESET, self._reset_lifetime, self._said(user, "reset-asked"), user.email)
         self._post.reset(user.email, user.username, token, int(self._reset_lifetime.total_seconds() // 60))
 
     async def reset_password(self, token: str, password: str, device: Device) -> None:
@@ -167,9 +178,10 @@ class Accounts:
             proven = {"password_hash": hashed, "email_verified_at": user.email_verified_at or self._clock.now()}
             await repository.change(session, user.id, proven)
             await self._tokens.revoke(session, user.id, TokenKind.RESET)
+            await self._said(user, "password-reset")(session)
         if about:
             await self._attempts.give_back(*about)
-        await self._sessions.revoke_all(user.id)
+        await self._sessions.revoke_all(user.id, _doer(user), "password reset")
         if user.email is not None:
             self._post.password_changed(user.email, user.username)
 
@@ -179,7 +191,7 @@ class Accounts:
         if user.email is None or user.email_verified_at is not None:
             return
         await self._attempts.take(f"proof:{user_id}")
-        token = await self._tokens.issue(user.id, TokenKind.EMAIL, PROOF_LIFETIME, user.email)
+        token = await self._tokens.issue(user.id, TokenKind.EMAIL, PROOF_LIFETIME, self._said(user, "proof-asked"), user.email)
         self._post.verification(user.email, user.username, token)
 
     async def prove_email(self, token: str, device: Device) -> None:
@@ -198,6 +210,7 @@ class Accounts:
             if spent is None or user is None or user.email != spent.subject:
                 raise _not_good()
             await repository.change(session, user.id, {"email_verified_at": self._clock.now()})
+            await self._said(user, "email-proven")(session)
         if about:
             await self._attempts.give_back(*about)
 
@@ -210,7 +223,7 @@ class Accounts:
         """
         user = await self.get(user_id)
         await self._sign_in.confirm(user, password, device)
-        return await self._factor.begin(user)
+        return await self._factor.begin(user, self._said(user, "factor-begun"))
 
     async def finish_factor(self, user_id: str, code: str, device: Device) -> list[str]:
         """Turn the second factor on by a first code; returns the recovery codes, this once.
@@ -223,9 +236,9 @@ class Accounts:
         user = await self.get(user_id)
         about = attempts_about(user.username, device)
         await self._attempts.take(*about)
-        codes = await self._factor.finish(user, code)
+        codes = await self._factor.finish(user, code, self._said(user, "factor-enabled"))
         if codes is None:
-            raise wrong()
+            raise wrong(user)
         await self._attempts.give_back(*about)
         return codes
 
@@ -237,7 +250,11 @@ class Accounts:
         """
         user = await self.get(user_id)
         await self._sign_in.confirm(user, password, device)
-        await self._factor.remove(user)
+        await self._factor.remove(user, self._said(user, "factor-removed"))
+
+
+def _doer(user: UserRow) -> Doer:
+    return Doer(user.tenant_id, user.id, user.username)
 
 
 def _not_good() -> TokenNotGood:

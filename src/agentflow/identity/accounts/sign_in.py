@@ -6,11 +6,15 @@ from agentflow.identity.accounts import repository
 from agentflow.identity.accounts.errors import SecondFactorRequired, WrongCredentials
 from agentflow.identity.accounts.names import login_name
 from agentflow.identity.accounts.second_factor import SecondFactor
-from agentflow.identity.attempts import Attempts
+from agentflow.identity.attempts import Attempts, TooManyAttempts
 from agentflow.identity.models import UserRow
 from agentflow.identity.passwords import Passwords
 from agentflow.identity.sessions.service import Device
+from agentflow.infra.audit.trail import Doer
 from agentflow.infra.db.engine import Database
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The id of no user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,11 @@ class Entry:
     user: UserRow
     tenant_id: str
     second_factor: bool = False
+
+    @property
+    def doer(self) -> Doer:
+        """The same as somebody of whom the audit log tells."""
+        return Doer(self.tenant_id, self.user.id, self.user.username)
 
 
 class SignIn:
@@ -54,19 +63,27 @@ class SignIn:
         """
         login = login_name(name)
         about = attempts_about(login, device)
-        await self._attempts.take(*about)
+        try:
+            await self._attempts.take(*about)
+        except TooManyAttempts as error:
+            async with self._database.reading() as session:
+                error.whose = home_of(await repository.find(session, login))
+            raise
         async with self._database.reading() as session:
             user = await repository.find(session, login)
-            tenants = [] if user is None else await repository.tenants_of(session, user.id)
+            # Also asked of nobody: an unknown name must take as long as a known one.
+            tenants = await repository.tenants_of(session, NOBODY if user is None else user.id)
         stored = None if user is None or user.disabled_at is not None or not tenants else user.password_hash
         if not await self._passwords.verify(stored, password) or user is None or stored is None:
-            raise wrong()
+            raise wrong(user)
         if has_factor := user.totp_confirmed_at is not None:
             if code is None:
                 await self._attempts.give_back(*about)
-                raise SecondFactorRequired("The account asks for a code besides the password.", hint="Send it as `code`.")
+                missing = SecondFactorRequired("The account asks for a code besides the password.", hint="Send it as `code`.")
+                missing.whose = home_of(user)
+                raise missing
             if not await self._factor.accept(user, code):
-                raise wrong()
+                raise wrong(user)
         await self._attempts.give_back(*about)
         if self._passwords.is_outdated(stored):
             await self._renew(user, password)
@@ -87,7 +104,7 @@ class SignIn:
         about = attempts_about(user.username, device)
         await self._attempts.take(*about)
         if not await self._passwords.verify(user.password_hash, password or ""):
-            raise wrong()
+            raise wrong(user)
         await self._attempts.give_back(*about)
 
 
@@ -96,8 +113,15 @@ def attempts_about(login: str, device: Device) -> tuple[str, ...]:
     return (f"account:{login}", f"address:{device.address}") if device.address else (f"account:{login}",)
 
 
-def wrong() -> WrongCredentials:
-    """Return the one answer to every wrong sign-in."""
-    return WrongCredentials(
+def wrong(user: UserRow | None) -> WrongCredentials:
+    """Return the one answer to every wrong sign-in; ``user`` is the account that was meant, for the audit log, if there is one."""
+    error = WrongCredentials(
         "The name, the password or the code is wrong.", hint="POST /api/v1/auth/password/forgot helps with the password."
     )
+    error.whose = home_of(user)
+    return error
+
+
+def home_of(user: UserRow | None) -> Doer | None:
+    """Return an account as somebody of whom the log of the organisation tells that administers it."""
+    return None if user is None else Doer(user.tenant_id, user.id, user.username)

@@ -6,6 +6,7 @@ from agentflow.identity.sessions.service import Sessions
 from agentflow.identity.subject import Subject
 from agentflow.identity.tenants.service import not_found
 from agentflow.identity.tokens.access import AccessTokens
+from agentflow.infra.audit.trail import Doer
 
 
 class Switching:
@@ -29,8 +30,8 @@ class Switching:
             TenantNotFound: there is none that the user is a member of.
         """
         try:
-            await self._access.get(tenant_id, subject.user_id)
+            access = await self._access.get(tenant_id, subject.user_id)
         except Unauthenticated as error:
             raise not_found() from error
-        session = await self._sessions.enter(subject.user_id, session_id, tenant_id)
+        session = await self._sessions.enter(Doer(tenant_id, subject.user_id, access.username), session_id)
         return await self._sessions.access_token(session), self._tokens.lifetime_s

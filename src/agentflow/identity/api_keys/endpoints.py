@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, page_answer, paging
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyRotate, NewApiKey
 from agentflow.identity.api_keys.service import ApiKeys
 from agentflow.identity.auth import ApiKeysRead, ApiKeysWrite
+from agentflow.identity.once import once
 from agentflow.identity.wire import UUID_EXAMPLE
 from agentflow.kit.pagination import PageRequest
 
@@ -25,9 +27,9 @@ def _keys(request: Request) -> ApiKeys:
 
 
 @router.post("", status_code=201, operation_id="create_api_key", summary="Make an API key", response_model=NewApiKey)
-async def create_api_key(request: Request, subject: ApiKeysWrite, new: ApiKeyCreate) -> Response:
+async def create_api_key(request: Request, subject: ApiKeysWrite, new: ApiKeyCreate, idempotency: IdempotencyKey) -> Response:
     """Make a key for oneself, or for a service account. The secret is in this answer and nowhere else: only its hash is kept."""
-    made = await _keys(request).create(subject, new)
+    made = await once(request, subject, idempotency, NewApiKey, lambda: _keys(request).create(subject, new))
     return JsonAnswer(made, 201, {"Location": f"/api/v1/api-keys/{made.id}", **_NO_STORE})
 
 
@@ -50,9 +52,12 @@ async def get_api_key(request: Request, subject: ApiKeysRead, key_id: KeyId) -> 
 
 
 @router.post("/{key_id}/rotate", operation_id="rotate_api_key", summary="Rotate an API key", response_model=NewApiKey)
-async def rotate_api_key(request: Request, subject: ApiKeysWrite, key_id: KeyId, how: ApiKeyRotate) -> Response:
+async def rotate_api_key(
+    request: Request, subject: ApiKeysWrite, key_id: KeyId, how: ApiKeyRotate, idempotency: IdempotencyKey
+) -> Response:
     """Give a key a new secret, which is shown this once. The old one works on for the days of grace."""
-    return JsonAnswer(await _keys(request).rotate(subject, key_id, how.grace_days), 200, _NO_STORE)
+    made = await once(request, subject, idempotency, NewApiKey, lambda: _keys(request).rotate(subject, key_id, how.grace_days))
+    return JsonAnswer(made, 200, _NO_STORE)
 
 
 @router.delete("/{key_id}", status_code=204, operation_id="revoke_api_key", summary="Revoke an API key")

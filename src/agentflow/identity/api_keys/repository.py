@@ -42,13 +42,18 @@ async def list_keys(session: AsyncSession, tenant_id: str, user_id: str | None, 
     return await page_of(session, _scoped(tenant_id, user_id), {"id": ApiKeyRow.id}, page)
 
 
+async def find(session: AsyncSession, tenant_id: str, key_id: str, user_id: str | None = None) -> Any | None:
+    """Return one key of a tenant, live or not, or None; with ``user_id`` only when it is that user's."""
+    return (await session.execute(_scoped(tenant_id, user_id).where(ApiKeyRow.id == key_id))).one_or_none()
+
+
 async def get(session: AsyncSession, tenant_id: str, key_id: str, user_id: str | None = None) -> Any:
     """Return one key of a tenant; with ``user_id`` only when it is that user's.
 
     Raises:
         ApiKeyNotFound: there is none.
     """
-    row = (await session.execute(_scoped(tenant_id, user_id).where(ApiKeyRow.id == key_id))).one_or_none()
+    row = await find(session, tenant_id, key_id, user_id)
     if row is None:
         raise ApiKeyNotFound("There is no such API key.", hint="GET /api/v1/api-keys lists yours.")
     return row

@@ -18,6 +18,7 @@ from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import CredentialKind, Subject
 from agentflow.identity.tokens.access import refused
 from agentflow.identity.tokens.one_time import hash_of
+from agentflow.infra.audit.trail import PROGRAM, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -68,9 +69,11 @@ class ApiKeys:
         clock: the time.
         access: what users may do.
         rotation: when they are rotated.
+        trail: where changes are written down.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, rotation: Rotation) -> None:
+    def __init__(self, database: Database, clock: Clock, access: AccessReader, rotation: Rotation, trail: Trail) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
@@ -87,9 +90,23 @@ class ApiKeys:
         """
         now = self._clock.now()
         row = await repository.find_by_secret(self._database, hash_of(secret), now)
-        if row is None or row.revoked_at is not None or _is_over(row.expires_at, now) or _is_over(self._rotate_by(row), now):
+        if row is None:
             raise refused()
+        if row.revoked_at is not None or _is_over(row.expires_at, now) or _is_over(self._rotate_by(row), now):
+            raise refused(Doer(row.tenant_id, row.user_id))
         self._note_use(row, now)
+        return Key(row.id, row.tenant_id, row.user_id, None if row.scopes is None else known(row.scopes))
+
+    async def standing(self, tenant_id: str, key_id: str) -> Key:
+        """Return what a key that somebody came in by stands for, whether or not anybody could come in by it now.
+
+        Raises:
+            Unauthenticated: it was revoked, or is gone.
+        """
+        async with self._database.reading() as session:
+            row = await repository.find(session, tenant_id, key_id)
+        if row is None or row.revoked_at is not None:
+            raise refused(Doer(tenant_id))
         return Key(row.id, row.tenant_id, row.user_id, None if row.scopes is None else known(row.scopes))
 
     def _rotate_by(self, row: Any) -> datetime | None:
@@ -133,6 +150,9 @@ class ApiKeys:
         row |= {"scopes": scopes, "expires_at": new.expires_at, "rotation_days": days or None}
         async with self._database.transaction() as session:
             await repository.add(session, row)
+            await self._trail.add(
+                session, subject, Deed("api-key.created", row["id"], {"name": new.name, "user_id": user_id, "scopes": scopes})
+            )
             made = await repository.get(session, subject.tenant_id, row["id"])
         return self._with_secret(made, secret)
 
@@ -166,6 +186,8 @@ class ApiKeys:
         secret, row = self._new(tenant_id, user_id, name, user_id)
         async with self._database.transaction(tenant_id) as session:
             await repository.add(session, row)
+            said = {"name": name, "user_id": user_id, "scopes": None}
+            await self._trail.add(session, Doer(tenant_id, "", PROGRAM), Deed("api-key.created", row["id"], said))
         return secret
 
     def _new(self, tenant_id: str, user_id: str, name: str, created_by: str) -> tuple[str, dict[str, Any]]:
@@ -212,6 +234,9 @@ class ApiKeys:
         async with self._database.transaction() as session:
             if not await repository.change(session, subject.tenant_id, key_id, values, secret_hash=row.secret_hash):
                 raise ApiKeyRevoked("The key was revoked, or rotated in this moment.", hint="Look at it again.")
+            await self._trail.add(
+                session, subject, Deed("api-key.rotated", key_id, {"name": row.name, "grace_days": grace / timedelta(days=1)})
+            )
             made = await repository.get(session, subject.tenant_id, key_id)
         return self._with_secret(made, secret)
 
@@ -233,12 +258,14 @@ class ApiKeys:
         async with self._database.transaction() as session:
             row = await repository.get(session, subject.tenant_id, key_id, _owner(subject))
             await repository.change(session, subject.tenant_id, row.id, {"revoked_at": self._clock.now()})
+            await self._trail.add(session, subject, Deed("api-key.revoked", row.id, {"name": row.name, "user_id": row.user_id}))
         self._access.forget()
 
     async def reissue(self, tenant_id: str, user_id: str, name: str) -> str:
         """Make a key as ``issue`` does, in the place of those of the same name, which are worthless from now on."""
         async with self._database.transaction(tenant_id) as session:
             await repository.revoke_named(session, tenant_id, user_id, name, self._clock.now())
+            await self._trail.add(session, Doer(tenant_id, "", PROGRAM), Deed("api-key.revoked", None, {"name": name, "user_id": user_id}))
         self._access.forget()
         return await self.issue(tenant_id, user_id, name)
 

@@ -3,25 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Text, UniqueConstraint, false
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agentflow.infra.db.base import Base, TenantOwned
 from agentflow.infra.db.types import Id, JsonText, UtcTime
 
+_COUNTED = text("max_running_runs IS NOT NULL")
+
 
 class TenantRow(Base):
     """An organisation; everything else belongs to one. A deleted one lets nobody in, and keeps its name.
+
+    ``max_running_runs`` is a quota, too; it stands apart from the others because the queue reads it with the runs.
 
     The one that came with the installation runs it: its owners and admins may do what concerns all organisations.
     """
 
     __tablename__ = "tenants"
+    __table_args__ = (Index("ix_tenants_counted", "id", sqlite_where=_COUNTED, postgresql_where=_COUNTED),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
     is_operator: Mapped[bool] = mapped_column(Boolean, server_default=false())
     quotas: Mapped[Any | None] = mapped_column(JsonText)
+    max_running_runs: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
@@ -96,7 +102,7 @@ class InvitationRow(Base, TenantOwned):
 
 
 class GrantRow(Base, TenantOwned):
-    """What a role allows, for one user or team, on a single workflow, source or collection."""
+    """What a role allows, for one user or team, on a single workflow, source or collection; ``link_id`` is the link it was taken from."""
 
     __tablename__ = "grants"
     __table_args__ = (
@@ -114,3 +120,4 @@ class GrantRow(Base, TenantOwned):
     created_by: Mapped[str] = mapped_column(Id)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    link_id: Mapped[str | None] = mapped_column(Id)

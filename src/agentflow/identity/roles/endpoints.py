@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import Path, Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.auth import RolesRead, RolesWrite
+from agentflow.identity.once import once
 from agentflow.identity.roles.schemas import Role, RoleCreate, RoleList, RoleUpdate
 from agentflow.identity.roles.service import RoleService
 
@@ -27,9 +29,9 @@ async def list_roles(request: Request, subject: RolesRead) -> Response:
 
 
 @router.post("", status_code=201, operation_id="create_role", summary="Make a role", response_model=Role)
-async def create_role(request: Request, subject: RolesWrite, new: RoleCreate) -> Response:
+async def create_role(request: Request, subject: RolesWrite, new: RoleCreate, idempotency: IdempotencyKey) -> Response:
     """Make a role of the organisation; it can allow nothing that its maker may not."""
-    made = await _roles(request).create(subject, new)
+    made = await once(request, subject, idempotency, Role, lambda: _roles(request).create(subject, new))
     return JsonAnswer(made, 201, {"Location": f"/api/v1/roles/{made.name}"})
 
 

@@ -12,7 +12,8 @@ from agentflow.identity.permissions import Permission
 from agentflow.identity.roles import repository
 from agentflow.identity.roles.errors import BeyondOwnRights, RoleBuiltIn, RoleExists, RoleInUse, RoleNotFound, UnknownRole
 from agentflow.identity.roles.schemas import Role, RoleCreate, RoleUpdate
-from agentflow.identity.subject import Subject
+from agentflow.identity.subject import Resource, Subject
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -43,19 +44,19 @@ async def allowed_by(session: AsyncSession, tenant_id: str, names: Iterable[str]
     return together if await repository.is_operator(session, tenant_id) else together - INSTALLATION
 
 
-async def require_within(session: AsyncSession, subject: Subject, names: Iterable[str]) -> None:
-    """Let nobody give roles, or take them from somebody, that allow more than what they may do themselves.
+async def require_within(session: AsyncSession, subject: Subject, names: Iterable[str], on: Resource | None = None) -> None:
+    """Let nobody give roles, or take them from somebody, that allow more than what they may do themselves: everywhere, or on one thing.
 
     Raises:
         BeyondOwnRights: the roles do.
         UnknownRole: the tenant has not all of them.
     """
-    check_within(subject, await allowed_by(session, subject.tenant_id, names))
+    check_within(subject, await allowed_by(session, subject.tenant_id, names), on)
 
 
-def check_within(subject: Subject, permissions: Set[Permission]) -> None:
-    """Raise BeyondOwnRights unless the caller has all of ``permissions``."""
-    missing = sorted(permissions - subject.permissions)
+def check_within(subject: Subject, permissions: Set[Permission], on: Resource | None = None) -> None:
+    """Raise BeyondOwnRights unless the caller has all of ``permissions``: everywhere, or on one thing."""
+    missing = sorted(permission for permission in permissions if not subject.may(permission, on))
     if missing:
         raise BeyondOwnRights(
             f"You do not have {', '.join(missing[:5])}{' and others' if len(missing) > 5 else ''} yourself.",  # noqa: PLR2004 - enough to see
@@ -70,9 +71,11 @@ class RoleService:
         database: where they are.
         clock: the time.
         access: told when somebody's rights change.
+        trail: where changes are written down.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader) -> None:
+    def __init__(self, database: Database, clock: Clock, access: AccessReader, trail: Trail) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
@@ -116,6 +119,8 @@ class RoleService:
                 if len(await repository.list_roles(session, subject.tenant_id)) >= MAX_ROLES:
                     raise RoleExists(f"An organisation has {MAX_ROLES} roles at most.", hint="Delete one first.")
                 await repository.add(session, row)
+                said = {"permissions": row["permissions"]}
+                await self._trail.add(session, subject, Deed("role.created", new.name, said))
         except IntegrityError as error:
             raise _exists(new.name) from error
         return _own(new.name, new.description, new.permissions)
@@ -136,6 +141,8 @@ class RoleService:
             check_within(subject, known(row.permissions) | set(new.permissions))
             values = {"description": new.description, "permissions": sorted(set(new.permissions)), "updated_at": self._clock.now()}
             await repository.change(session, subject.tenant_id, name, values)
+            said = {"permissions": values["permissions"], "before": sorted(known(row.permissions))}
+            await self._trail.add(session, subject, Deed("role.updated", name, said))
         self._access.forget()
         return _own(name, new.description, new.permissions)
 
@@ -155,6 +162,7 @@ class RoleService:
             if await repository.is_held(session, subject.tenant_id, name):
                 raise RoleInUse(f"Somebody has the role {name}.", hint="Give them another first.")
             await repository.remove(session, subject.tenant_id, name)
+            await self._trail.add(session, subject, Deed("role.deleted", name))
 
 
 def _require_own(name: str) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from agentflow.infra.audit.trail import Also
+
 
 class SessionKind(StrEnum):
     """How a device shows that it is signed in."""
@@ -66,9 +68,12 @@ class Session:
 
 
 class SessionStore(Protocol):
-    """Where sessions are kept. Every implementation passes ``tests/conformance/test_sessions.py``."""
+    """Where sessions are kept. Every implementation passes ``tests/conformance/test_sessions.py``.
 
-    async def add(self, session: Session) -> None:
+    ``also`` is what is written in the transaction of a change, where something is changed.
+    """
+
+    async def add(self, session: Session, also: Also | None = None) -> None:
         """Keep a new session."""
         ...
 
@@ -80,7 +85,9 @@ class SessionStore(Protocol):
         """Return the sessions of a user that are neither revoked nor expired, newest first."""
         ...
 
-    async def change(self, session_id: str, values: Mapping[str, Any], *, secret_hash: str | None = None) -> Session | None:
+    async def change(
+        self, session_id: str, values: Mapping[str, Any], *, secret_hash: str | None = None, also: Also | None = None
+    ) -> Session | None:
         """Change fields of a session that is not revoked and return it; with ``secret_hash`` only while that is its own.
 
         Returns:
@@ -88,7 +95,9 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def revoke(self, user_id: str, now: datetime, *, only: str | None = None, but: str | None = None) -> Sequence[str]:
+    async def revoke(
+        self, user_id: str, now: datetime, *, only: str | None = None, but: str | None = None, also: Also | None = None
+    ) -> Sequence[str]:
         """End sessions of a user: all, ``only`` one, or all ``but`` one; returns the ids of those that were going on."""
         ...
 

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from agentflow.identity.models import SessionRow
 from agentflow.identity.sessions.base import Session, SessionKind
+from agentflow.infra.audit.trail import Also
 from agentflow.infra.db.engine import Database
 
 KEPT = timedelta(days=1)
@@ -24,10 +25,12 @@ class DatabaseSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, session: Session) -> None:
+    async def add(self, session: Session, also: Also | None = None) -> None:
         """Keep a new session."""
         async with self._database.transaction() as transaction:
             await transaction.execute(insert(SessionRow).values(asdict(session)))
+            if also is not None:
+                await also(transaction)
 
     async def get(self, session_id: str, *, fresh: bool = False) -> Session | None:
         """Return a session; see ``SessionStore.get``."""
@@ -40,7 +43,9 @@ class DatabaseSessions:
         async with self._database.reading() as transaction:
             return [_session(row) for row in await transaction.execute(select(*_COLUMNS).where(*mine).order_by(SessionRow.id.desc()))]
 
-    async def change(self, session_id: str, values: Mapping[str, Any], *, secret_hash: str | None = None) -> Session | None:
+    async def change(
+        self, session_id: str, values: Mapping[str, Any], *, secret_hash: str | None = None, also: Also | None = None
+    ) -> Session | None:
         """Change a session; see ``SessionStore.change``."""
         wanted = [SessionRow.id == session_id, SessionRow.revoked_at.is_(None)]
         if secret_hash is not None:
@@ -48,9 +53,13 @@ class DatabaseSessions:
         statement = update(SessionRow).where(*wanted).values(**values, version=SessionRow.version + 1).returning(*_COLUMNS)
         async with self._database.transaction() as transaction:
             row = (await transaction.execute(statement)).one_or_none()
+            if row is not None and also is not None:
+                await also(transaction)
         return None if row is None else _session(row)
 
-    async def revoke(self, user_id: str, now: datetime, *, only: str | None = None, but: str | None = None) -> Sequence[str]:
+    async def revoke(
+        self, user_id: str, now: datetime, *, only: str | None = None, but: str | None = None, also: Also | None = None
+    ) -> Sequence[str]:
         """End sessions; see ``SessionStore.revoke``."""
         wanted = [SessionRow.user_id == user_id, SessionRow.revoked_at.is_(None)]
         if only is not None:
@@ -59,7 +68,10 @@ class DatabaseSessions:
             wanted.append(SessionRow.id != but)
         statement = update(SessionRow).where(*wanted).values(revoked_at=now, version=SessionRow.version + 1).returning(SessionRow.id)
         async with self._database.transaction() as transaction:
-            return list((await transaction.execute(statement)).scalars())
+            ended = list((await transaction.execute(statement)).scalars())
+            if ended and also is not None:
+                await also(transaction)
+        return ended
 
     async def clean(self, now: datetime, idle: timedelta) -> int:
         """Delete what is over; see ``SessionStore.clean``."""

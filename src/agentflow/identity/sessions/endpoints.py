@@ -91,14 +91,16 @@ async def get_session(request: Request, subject: Signed, session: SessionRef) ->
 @router.put("/{session}/workflows", operation_id="set_session_workflows", summary="Note what is open", response_model=SessionShown)
 async def set_session_workflows(request: Request, subject: Signed, session: SessionRef, given: OpenWorkflows) -> Response:
     """Note which workflows are open on a device, so that another can take them up."""
-    changed = await _sessions(request).open_workflows(_person(subject), _id(subject, session), given.workflows)
+    _person(subject)
+    changed = await _sessions(request).open_workflows(subject, _id(subject, session), given.workflows)
     return JsonAnswer(_shown(changed, subject))
 
 
 @router.delete("/{session}", status_code=204, operation_id="revoke_session", summary="Sign a device out")
 async def revoke_session(request: Request, subject: Signed, session: SessionRef) -> Response:
     """Sign a device out; on every process within five seconds."""
-    await _sessions(request).revoke(_person(subject), _id(subject, session))
+    _person(subject)
+    await _sessions(request).revoke(subject, _id(subject, session))
     request.app.state.container.credentials.forget()
     return Response(status_code=204)
 

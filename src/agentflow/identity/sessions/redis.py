@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from agentflow.identity.sessions.base import Session, SessionKind
 from agentflow.identity.sessions.database import DatabaseSessions
+from agentflow.infra.audit.trail import Also
 from agentflow.kit import json
 from agentflow.kit.clock import iso
 
@@ -50,9 +51,9 @@ class RedisSessions:
         self._database = database
         self._put_if_newer = redis.register_script(_PUT_IF_NEWER)
 
-    async def add(self, session: Session) -> None:
+    async def add(self, session: Session, also: Also | None = None) -> None:
         """Keep a new session."""
-        await self._database.add(session)
+        await self._database.add(session, also)
         await self._put(session)
 
     async def get(self, session_id: str, *, fresh: bool = False) -> Session | None:
@@ -68,16 +69,20 @@ class RedisSessions:
         """Return the sessions of a user; see ``SessionStore.of_user``."""
         return await self._database.of_user(user_id, now)
 
-    async def change(self, session_id: str, values: Mapping[str, Any], *, secret_hash: str | None = None) -> Session | None:
+    async def change(
+        self, session_id: str, values: Mapping[str, Any], *, secret_hash: str | None = None, also: Also | None = None
+    ) -> Session | None:
         """Change a session; see ``SessionStore.change``."""
-        session = await self._database.change(session_id, values, secret_hash=secret_hash)
+        session = await self._database.change(session_id, values, secret_hash=secret_hash, also=also)
         if session is not None:
             await self._put(session)
         return session
 
-    async def revoke(self, user_id: str, now: datetime, *, only: str | None = None, but: str | None = None) -> Sequence[str]:
+    async def revoke(
+        self, user_id: str, now: datetime, *, only: str | None = None, but: str | None = None, also: Also | None = None
+    ) -> Sequence[str]:
         """End sessions; see ``SessionStore.revoke``."""
-        ended = await self._database.revoke(user_id, now, only=only, but=but)
+        ended = await self._database.revoke(user_id, now, only=only, but=but, also=also)
         for session_id in ended:
             await self.get(session_id, fresh=True)
         return ended

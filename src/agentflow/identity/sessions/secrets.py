@@ -34,6 +34,10 @@ class SessionSecret:
         """What is kept of the secret."""
         return hashlib.sha256(self.secret).hexdigest()
 
+    def matches(self, kept: str | None) -> bool:
+        """Tell whether ``kept`` is the hash of the secret, in a time that tells nothing."""
+        return kept is not None and hmac.compare_digest(self.hash, kept)
+
     def text(self, kind: SessionKind) -> str:
         """Return it as the device gets it."""
         packed = uuid.UUID(self.session_id).bytes + self.secret + self.mac

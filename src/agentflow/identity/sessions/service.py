@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -12,6 +13,7 @@ from agentflow.errors import NotFound, Unauthenticated
 from agentflow.identity.sessions.base import Session, SessionKind, SessionStore
 from agentflow.identity.sessions.secrets import SessionSecret, new_secret, read_secret
 from agentflow.identity.tokens.access import AccessTokens, Claims, refused
+from agentflow.infra.audit.trail import Actor, Also, Deed, Doer, Trail
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 
@@ -72,35 +74,35 @@ class Sessions:
         clock: the time.
         lifetime: how long a session lasts at most.
         idle: how long it lasts unused.
+        trail: where signing in and out is written down.
     """
 
-    def __init__(self, store: SessionStore, tokens: AccessTokens, clock: Clock, lifetime: timedelta, idle: timedelta) -> None:
+    def __init__(self, store: SessionStore, tokens: AccessTokens, clock: Clock, lifetime: timedelta, idle: timedelta, trail: Trail) -> None:
         self._store = store
+        self._trail = trail
         self._tokens = tokens
         self._clock = clock
         self._idle = idle
         self.lifetime = lifetime
         self._touching: set[asyncio.Task[object]] = set()
 
-    async def open(self, tenant_id: str, user_id: str, device: Device, *, second_factor: bool = False) -> Tokens:
-        """Sign a device in by tokens; it gets a session of its own, whatever it had before."""
-        session, secret = await self._add(tenant_id, user_id, SessionKind.TOKEN, device, second_factor=second_factor)
+    async def open(self, who: Actor, device: Device, *, second_factor: bool = False) -> Tokens:
+        """Sign a device of somebody in by tokens; it gets a session of its own, whatever it had before."""
+        session, secret = await self._add(who, SessionKind.TOKEN, device, second_factor=second_factor)
         return await self._give(session, secret)
 
-    async def open_browser(self, tenant_id: str, user_id: str, device: Device, *, second_factor: bool = False) -> str:
-        """Sign a browser in and return the value of its cookie."""
-        _, secret = await self._add(tenant_id, user_id, SessionKind.BROWSER, device, second_factor=second_factor)
+    async def open_browser(self, who: Actor, device: Device, *, second_factor: bool = False) -> str:
+        """Sign a browser of somebody in and return the value of its cookie."""
+        _, secret = await self._add(who, SessionKind.BROWSER, device, second_factor=second_factor)
         return secret.text(SessionKind.BROWSER)
 
-    async def _add(
-        self, tenant_id: str, user_id: str, kind: SessionKind, device: Device, *, second_factor: bool
-    ) -> tuple[Session, SessionSecret]:
+    async def _add(self, who: Actor, kind: SessionKind, device: Device, *, second_factor: bool) -> tuple[Session, SessionSecret]:
         now, chain_key, session_id = self._clock.now(), secrets.token_bytes(32), new_id()
         secret = new_secret(session_id, chain_key)
         session = Session(
             id=session_id,
-            tenant_id=tenant_id,
-            user_id=user_id,
+            tenant_id=who.tenant_id,
+            user_id=who.user_id,
             kind=kind,
             secret_hash=secret.hash,
             chain_key=chain_key,
@@ -117,8 +119,12 @@ class Sessions:
             expires_at=now + self.lifetime,
             revoked_at=None,
         )
-        await self._store.add(session)
+        await self._store.add(session, self._said(who, "created", session, {"kind": kind.value, "second_factor": second_factor}))
         return session, secret
+
+    def _said(self, who: Actor | None, verb: str, session: Session, details: Mapping[str, Any] | None = None) -> Also:
+        """Return what writes down what becomes of a session; without ``who`` it is its own user, in the tenant it works in."""
+        return self._trail.also(who or Doer(session.tenant_id, session.user_id), Deed(f"session.{verb}", session.id, details))
 
     async def _give(self, session: Session, secret: SessionSecret) -> Tokens:
         return Tokens(await self.access_token(session), secret.text(session.kind), self._tokens.lifetime_s)
@@ -139,10 +145,11 @@ class Sessions:
         if given is None or session is None or session.kind is not SessionKind.TOKEN or not given.is_genuine(session.chain_key):
             raise refused()
         now, salt = self._clock.now(), secrets.token_bytes(32)
-        if given.hash == session.secret_hash:
+        if given.matches(session.secret_hash):
             fresh = given.next(salt, session.chain_key)
             values = {"secret_hash": fresh.hash, "previous_hash": given.hash, "previous_salt": salt, "rotated_at": now, "last_seen_at": now}
-            changed = await self._store.change(session.id, values, secret_hash=given.hash)
+            said = self._said(None, "refreshed", session)
+            changed = await self._store.change(session.id, values, secret_hash=given.hash, also=said)
             if changed is not None:
                 return await self._give(changed, fresh)
             session = await self._live(session.id, fresh=True)  # a twin was faster
@@ -153,11 +160,14 @@ class Sessions:
         if session is None:
             raise refused()
         salt, rotated_at, now = session.previous_salt, session.rotated_at, self._clock.now()
-        if given.hash == session.previous_hash and salt is not None and rotated_at is not None and now - rotated_at <= GRACE:
+        if given.matches(session.previous_hash) and salt is not None and rotated_at is not None and now - rotated_at <= GRACE:
             return await self._give(session, given.next(salt, session.chain_key))
-        await self._store.revoke(session.user_id, now, only=session.id)
+        said = self._said(None, "revoked", session, {"why": "refresh token used twice"})
+        await self._store.revoke(session.user_id, now, only=session.id, also=said)
         log.warning("a refresh token was used twice: its session has ended", session_id=session.id, user_id=session.user_id)
-        raise RefreshTokenReused("This refresh token was used before; the session has ended.", hint="Sign in again.")
+        error = RefreshTokenReused("This refresh token was used before; the session has ended.", hint="Sign in again.")
+        error.whose = Doer(session.tenant_id, session.user_id)
+        raise error
 
     async def by_cookie(self, cookie: str) -> Session:
         """Return the live session of a browser.
@@ -167,7 +177,7 @@ class Sessions:
         """
         given = read_secret(cookie, SessionKind.BROWSER)
         session = None if given is None else await self._live(given.session_id)
-        if given is None or session is None or session.kind is not SessionKind.BROWSER or given.hash != session.secret_hash:
+        if given is None or session is None or session.kind is not SessionKind.BROWSER or not given.matches(session.secret_hash):
             raise refused()
         self._touch(session)
         return session
@@ -217,36 +227,40 @@ class Sessions:
             raise SessionNotFound("There is no such session.", hint="GET /api/v1/sessions lists yours.")
         return session
 
-    async def open_workflows(self, user_id: str, session_id: str, workflows: Sequence[str]) -> Session:
+    async def open_workflows(self, who: Actor, session_id: str, workflows: Sequence[str]) -> Session:
         """Note which workflows are open on a device.
 
         Raises:
             SessionNotFound: the user has no such session that goes on.
         """
-        session = await self.get(user_id, session_id)
-        return await self._store.change(session.id, {"workflows": list(workflows)}) or session
+        session = await self.get(who.user_id, session_id)
+        said = self._said(who, "updated", session, {"workflows": len(workflows)})
+        return await self._store.change(session.id, {"workflows": list(workflows)}, also=said) or session
 
-    async def enter(self, user_id: str, session_id: str, tenant_id: str) -> Session:
-        """Let a device work in another tenant; whether the user may is the caller's to check.
+    async def enter(self, who: Actor, session_id: str) -> Session:
+        """Let a device work in another tenant, that of ``who``; whether the user may is the caller's to check.
 
         Raises:
             SessionNotFound: the user has no such session that goes on.
         """
-        session = await self.get(user_id, session_id)
-        return await self._store.change(session.id, {"tenant_id": tenant_id}) or session
+        session = await self.get(who.user_id, session_id)
+        said = self._said(who, "entered", session)
+        return await self._store.change(session.id, {"tenant_id": who.tenant_id}, also=said) or session
 
-    async def revoke(self, user_id: str, session_id: str) -> None:
+    async def revoke(self, who: Actor, session_id: str) -> None:
         """Sign one device out.
 
         Raises:
             SessionNotFound: the user has no such session that goes on.
         """
-        if not await self._store.revoke(user_id, self._clock.now(), only=session_id):
+        said = self._trail.also(who, Deed("session.revoked", session_id))
+        if not await self._store.revoke(who.user_id, self._clock.now(), only=session_id, also=said):
             raise SessionNotFound("There is no such session.", hint="GET /api/v1/sessions lists yours.")
 
-    async def revoke_all(self, user_id: str, *, but: str | None = None) -> int:
-        """Sign every device of a user out, ``but`` perhaps one; returns how many that were."""
-        return len(await self._store.revoke(user_id, self._clock.now(), but=but))
+    async def revoke_all(self, user_id: str, by: Actor, why: str, *, but: str | None = None) -> int:
+        """Sign every device of a user out, ``but`` perhaps one; returns how many that were. ``why`` is for the audit log."""
+        said = self._trail.also(by, Deed("session.revoked", None, {"user_id": user_id, "why": why}))
+        return len(await self._store.revoke(user_id, self._clock.now(), but=but, also=said))
 
     async def clean(self) -> int:
         """Delete sessions that are over; returns how many."""

@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, page_answer, paging
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.auth import MembersRead, MembersWrite, Signed, TenantsDelete
+from agentflow.identity.once import once
 from agentflow.identity.tenants.invitations import Invitations
 from agentflow.identity.tenants.schemas import (
     InvitationCreate,
@@ -47,9 +49,9 @@ def _require_own(subject: Signed, ref: str) -> None:
 
 
 @router.post("", status_code=201, operation_id="create_tenant", summary="Make an organisation", response_model=Tenant)
-async def create_tenant(request: Request, subject: Signed, new: TenantCreate) -> Response:
+async def create_tenant(request: Request, subject: Signed, new: TenantCreate, idempotency: IdempotencyKey) -> Response:
     """Make an organisation that one owns. `POST /auth/tenant` lets one work in it."""
-    made = await _tenants(request).create(subject, new)
+    made = await once(request, subject, idempotency, Tenant, lambda: _tenants(request).create(subject, new))
     return JsonAnswer(made, 201, {"Location": f"/api/v1/tenants/{made.id}"})
 
 
@@ -131,10 +133,12 @@ async def list_invitations(request: Request, subject: MembersRead, tenant: Tenan
 @router.post(
     "/{tenant}/invitations", status_code=201, operation_id="create_invitation", summary="Invite somebody", response_model=NewInvitation
 )
-async def create_invitation(request: Request, subject: MembersWrite, tenant: TenantRef, new: InvitationCreate) -> Response:
+async def create_invitation(
+    request: Request, subject: MembersWrite, tenant: TenantRef, new: InvitationCreate, idempotency: IdempotencyKey
+) -> Response:
     """Invite a mail address. The token is sent there, and stands in this answer once, for servers that send no mail."""
     _require_own(subject, tenant)
-    made = await _invitations(request).create(subject, new.email, new.roles)
+    made = await once(request, subject, idempotency, NewInvitation, lambda: _invitations(request).create(subject, new.email, new.roles))
     return JsonAnswer(made, 201, {"Cache-Control": "no-store"})
 
 

@@ -16,6 +16,7 @@ from agentflow.identity.tenants.errors import InvitationForAnother, InvitationNo
 from agentflow.identity.tenants.schemas import Invitation, NewInvitation
 from agentflow.identity.tenants.service import unique
 from agentflow.identity.tokens.one_time import hash_of
+from agentflow.infra.audit.trail import Actor, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -40,9 +41,13 @@ class Invitations:
         access: told when somebody's rights change.
         post: sends them.
         lifetime: how long they can be accepted.
+        trail: where changes are written down.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, post: SendsInvitations, lifetime: timedelta) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, access: AccessReader, post: SendsInvitations, lifetime: timedelta, trail: Trail
+    ) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
@@ -71,6 +76,7 @@ class Invitations:
             await require_within(session, subject, roles)
             tenant = await repository.get_tenant(session, subject.tenant_id)
             await repository.add_invitation(session, row)
+            await self._trail.add(session, subject, Deed("invitation.created", row["id"], {"roles": row["roles"]}))
         self._post.invitation(email, "" if tenant is None else tenant.name, subject.username, token)
         return NewInvitation(**_invitation(InvitationRow(**row)).model_dump(), token=token)
 
@@ -88,9 +94,10 @@ class Invitations:
         async with self._database.transaction(subject.tenant_id) as session:
             if not await repository.revoke_invitation(session, subject.tenant_id, invitation_id, self._clock.now()):
                 raise InvitationNotFound("There is no such invitation.", hint="GET /api/v1/tenants/current/invitations lists them.")
+            await self._trail.add(session, subject, Deed("invitation.revoked", invitation_id))
 
-    async def accept(self, session: AsyncSession, token: str, user_id: str, email: str | None) -> str:
-        """Make a user a member, in the caller's transaction; returns the organisation's id.
+    async def accept(self, session: AsyncSession, token: str, who: Actor, email: str | None) -> str:
+        """Make somebody a member, in the caller's transaction; returns the organisation's id.
 
         Raises:
             InvitationNotGood: the token is unknown, was used or revoked, or is too old.
@@ -106,12 +113,14 @@ class Invitations:
             raise InvitationForAnother(
                 "The invitation is for another mail address.", hint="Use the account with the address it was sent to."
             )
-        if await repository.find_member(session, invitation.tenant_id, user_id) is not None:
+        if await repository.find_member(session, invitation.tenant_id, who.user_id) is not None:
             raise MemberExists("You are a member of this organisation already.", hint="Nothing is left to do.")
-        if not await repository.accept_invitation(session, invitation.id, user_id, now):
+        if not await repository.accept_invitation(session, invitation.id, who.user_id, now):
             raise not_good()
-        await repository.add_member(session, invitation.tenant_id, user_id, invitation.roles, now)
+        await repository.add_member(session, invitation.tenant_id, who.user_id, invitation.roles, now)
         tenant_id: str = invitation.tenant_id
+        doer = Doer(tenant_id, who.user_id, who.username)
+        await self._trail.add(session, doer, Deed("invitation.accepted", invitation.id, {"roles": invitation.roles}))
         return tenant_id
 
     async def home_of(self, session: AsyncSession, token: str, email: str) -> str:

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.listing import page_of
 from agentflow.identity.models import ApiKeyRow, GrantRow, InvitationRow, MembershipRow, TeamMemberRow, TeamRow, TenantRow, UserRow
+from agentflow.identity.subject import Resource
 from agentflow.infra.db.repository import has_label, scoped
 from agentflow.kit.pagination import Page, PageRequest
 
-_TENANT = (TenantRow.id, TenantRow.name, TenantRow.quotas, TenantRow.is_operator, TenantRow.created_at)
+_TENANT = (TenantRow.id, TenantRow.name, TenantRow.quotas, TenantRow.max_running_runs, TenantRow.is_operator, TenantRow.created_at)
 _MEMBER = (
     UserRow.id.label("user_id"),
     UserRow.username,
@@ -199,7 +200,9 @@ async def add_grant(session: AsyncSession, row: Mapping[str, Any]) -> None:
     await session.execute(insert(GrantRow).values(row))
 
 
-async def remove_grant(session: AsyncSession, tenant_id: str, grant_id: str) -> bool:
-    """Delete a grant; returns whether there was one."""
-    mine = (GrantRow.tenant_id == tenant_id, GrantRow.id == grant_id)
+async def remove_grant(session: AsyncSession, tenant_id: str, grant_id: str, on: Resource | None = None) -> bool:
+    """Delete a grant, if need be only one on a certain thing; returns whether there was one."""
+    mine = [GrantRow.tenant_id == tenant_id, GrantRow.id == grant_id]
+    if on is not None:
+        mine += [GrantRow.resource_kind == on.kind.value, GrantRow.resource_id == on.id]
     return (await session.execute(delete(GrantRow).where(*mine).returning(GrantRow.id))).first() is not None

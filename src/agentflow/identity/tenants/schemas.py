@@ -18,7 +18,17 @@ class Quotas(Body):
 
     runs_per_day: int | None = Field(default=None, ge=0, description="Runs that may be started in 24 hours.", examples=[10_000])
     max_queued_runs: int | None = Field(default=None, ge=0, description="Runs that may wait for a worker.", examples=[1_000])
+    max_running_runs: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="Runs that are driven at a time; more wait in the queue.", examples=[50]
+    )
+    requests_per_minute: int | None = Field(default=None, ge=1, description="Requests of all members in a minute.", examples=[6_000])
     storage_bytes: int | None = Field(default=None, ge=0, description="Bytes of artifacts.", examples=[10_000_000_000])
+    tokens_per_day: int | None = Field(
+        default=None, ge=0, le=2**53, description="Tokens of models that runs may use a day, in UTC.", examples=[1_000_000]
+    )
+    tokens_per_month: int | None = Field(
+        default=None, ge=0, le=2**53, description="Tokens of models that runs may use a month, in UTC.", examples=[20_000_000]
+    )
 
 
 class Tenant(Wire):

@@ -1,7 +1,7 @@
 """Organisations and their members."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,17 +10,21 @@ from agentflow.errors import Forbidden
 from agentflow.identity.access import AccessReader
 from agentflow.identity.builtin_roles import BuiltinRole
 from agentflow.identity.permissions import Permission
-from agentflow.identity.quotas import TenantQuotas
+from agentflow.identity.quotas import MAX_RUNNING_RUNS, TenantQuotas
 from agentflow.identity.roles.repository import lock_tenant
 from agentflow.identity.roles.service import require_within
 from agentflow.identity.subject import Subject
 from agentflow.identity.tenants import repository
 from agentflow.identity.tenants.errors import LastOwner, MemberNotFound, OwnRoles, TenantExists, TenantNotEmpty, TenantNotFound
 from agentflow.identity.tenants.schemas import Member, Quotas, Tenant, TenantCreate, TenantUpdate
+from agentflow.infra.audit.trail import Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest
+
+Closer: TypeAlias = Callable[[AsyncSession, str], Awaitable[None]]
+"""Given the session that deletes an organisation and its id, ends what goes on there."""
 
 CURRENT = "current"
 """Stands for the organisation that the caller works in, wherever a path names one."""
@@ -34,15 +38,29 @@ class TenantService:
         clock: the time.
         access: told when somebody's rights change.
         quotas: told when they change.
+        trail: where changes are written down.
         anybody_creates: whether everybody with an account may make an organisation.
+        closers: end what goes on in an organisation that is deleted, in the same transaction.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, quotas: TenantQuotas, *, anybody_creates: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        access: AccessReader,
+        quotas: TenantQuotas,
+        trail: Trail,
+        *,
+        anybody_creates: bool,
+        closers: Sequence[Closer] = (),
+    ) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
         self._quotas = quotas
         self._anybody_creates = anybody_creates
+        self._closers = closers
 
     async def create(self, subject: Subject, new: TenantCreate) -> Tenant:
         """Make an organisation that the caller owns.
@@ -62,9 +80,16 @@ class TenantService:
             async with self._database.transaction() as session:
                 await repository.add_tenant(session, row)
                 await repository.add_member(session, row["id"], subject.user_id, owner, now)
+                await self._said(session, subject, row["id"], "created", {"name": new.name})
         except IntegrityError as error:
             raise _exists(new.name) from error
         return Tenant(id=row["id"], name=new.name, is_current=False, roles=owner, quotas=Quotas(), created_at=now)
+
+    async def _said(self, session: AsyncSession, subject: Subject, tenant_id: str, verb: str, details: Mapping[str, Any]) -> None:
+        """Write down what is done to an organisation: in its own log, and in that of the one that the caller works in."""
+        for log in dict.fromkeys((tenant_id, subject.tenant_id)):
+            doer = Doer(log, subject.user_id, subject.username)
+            await self._trail.add(session, doer, Deed(f"tenant.{verb}", tenant_id, details))
 
     async def _is_guest(self, subject: Subject) -> bool:
         return (await self._access.get(subject.tenant_id, subject.user_id)).user_kind == "guest"
@@ -118,7 +143,8 @@ class TenantService:
             values["name"] = new.name
         if new.quotas is not None:
             subject.require(Permission.TENANTS_MANAGE)
-            values["quotas"] = new.quotas.model_dump(exclude_none=True) or None
+            values["quotas"] = new.quotas.model_dump(exclude_none=True, exclude={MAX_RUNNING_RUNS}) or None
+            values[MAX_RUNNING_RUNS] = new.quotas.max_running_runs
         try:
             async with self._database.transaction() as session:
                 row = await self._own(session, ref, subject)
@@ -126,6 +152,7 @@ class TenantService:
                     subject.require(Permission.TENANTS_WRITE)
                 if values:
                     await repository.change_tenant(session, row.id, values)
+                    await self._said(session, subject, row.id, "updated", values)
                 changed = _tenant(await repository.get_tenant(session, row.id), subject)
         except IntegrityError as error:
             raise _exists(new.name or "") from error
@@ -133,7 +160,7 @@ class TenantService:
         return changed
 
     async def delete(self, subject: Subject, ref: str) -> None:
-        """Delete an organisation: from now on it lets nobody in, by whatever credential.
+        """Delete an organisation: from now on it lets nobody in, by whatever credential, and its runs are cancelled.
 
         Raises:
             TenantNotFound: there is none that the caller works in.
@@ -144,6 +171,9 @@ class TenantService:
             if row.is_operator:
                 raise TenantNotEmpty("This organisation runs the installation.", hint="It cannot be deleted; others can.")
             await repository.change_tenant(session, row.id, {"deleted_at": self._clock.now()})
+            await self._said(session, subject, row.id, "deleted", {"name": row.name})
+            for close in self._closers:
+                await close(session, row.id)
         self._access.forget()
 
     async def list_members(self, subject: Subject, page: PageRequest) -> Page[Member]:
@@ -180,6 +210,8 @@ class TenantService:
             if BuiltinRole.OWNER not in roles:
                 await require_owner_left(session, subject.tenant_id, row)
             await repository.set_roles(session, subject.tenant_id, user_id, unique(roles))
+            said = {"name": row.username, "roles": unique(roles), "before": unique(row.roles)}
+            await self._trail.add(session, subject, Deed("member.updated", user_id, said))
             changed = await require_member(session, subject.tenant_id, user_id)
         self._access.forget()
         return member_of(changed)
@@ -202,6 +234,7 @@ class TenantService:
                 raise Forbidden("A key with scopes does not leave the organisation.", hint="Sign in, and leave then.")
             await require_owner_left(session, subject.tenant_id, row)
             await repository.remove_member(session, subject.tenant_id, user_id, self._clock.now())
+            await self._trail.add(session, subject, Deed("member.removed", user_id, {"name": row.username}))
         self._access.forget()
 
 
@@ -245,7 +278,12 @@ def _tenant(row: Any, subject: Subject) -> Tenant:
     is_current = row.id == subject.tenant_id
     roles = getattr(row, "roles", None) or (sorted(subject.roles) if is_current else [])
     return Tenant(
-        id=row.id, name=row.name, is_current=is_current, roles=roles, quotas=Quotas(**(row.quotas or {})), created_at=row.created_at
+        id=row.id,
+        name=row.name,
+        is_current=is_current,
+        roles=roles,
+        quotas=Quotas(**(row.quotas or {}), max_running_runs=row.max_running_runs),
+        created_at=row.created_at,
     )
 
 

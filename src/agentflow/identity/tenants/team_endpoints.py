@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, page_answer, paging
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.auth import GrantsRead, GrantsWrite, TeamsRead, TeamsWrite
+from agentflow.identity.once import once
 from agentflow.identity.subject import ResourceKind
 from agentflow.identity.tenants.grants import GrantService
 from agentflow.identity.tenants.schemas import Grant, GrantCreate, Team, TeamList, TeamWrite
@@ -39,9 +41,9 @@ async def list_teams(request: Request, subject: TeamsRead) -> Response:
 
 
 @router.post("/teams", status_code=201, operation_id="create_team", summary="Make a team", response_model=Team)
-async def create_team(request: Request, subject: TeamsWrite, new: TeamWrite) -> Response:
+async def create_team(request: Request, subject: TeamsWrite, new: TeamWrite, idempotency: IdempotencyKey) -> Response:
     """Make a team without members."""
-    made = await _teams(request).create(subject, new)
+    made = await once(request, subject, idempotency, Team, lambda: _teams(request).create(subject, new))
     return JsonAnswer(made, 201, {"Location": f"/api/v1/teams/{made.id}"})
 
 
@@ -97,9 +99,9 @@ async def list_grants(
 
 
 @router.post("/grants", status_code=201, operation_id="create_grant", summary="Grant something", response_model=Grant)
-async def create_grant(request: Request, subject: GrantsWrite, new: GrantCreate) -> Response:
+async def create_grant(request: Request, subject: GrantsWrite, new: GrantCreate, idempotency: IdempotencyKey) -> Response:
     """Let a member or team do on a single thing what a role allows."""
-    made = await _grants(request).create(subject, new)
+    made = await once(request, subject, idempotency, Grant, lambda: _grants(request).create(subject, new))
     return JsonAnswer(made, 201)
 
 

@@ -14,6 +14,7 @@ from agentflow.identity.tenants import repository
 from agentflow.identity.tenants.errors import TeamExists, TeamNotFound
 from agentflow.identity.tenants.schemas import Team, TeamWrite
 from agentflow.identity.tenants.service import require_member
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -28,9 +29,11 @@ class Teams:
         database: where they are.
         clock: the time.
         access: told when somebody's rights change.
+        trail: where changes are written down.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader) -> None:
+    def __init__(self, database: Database, clock: Clock, access: AccessReader, trail: Trail) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
@@ -69,6 +72,7 @@ class Teams:
                 if len(await repository.list_teams(session, subject.tenant_id)) >= MAX_TEAMS:
                     raise TeamExists(f"An organisation has {MAX_TEAMS} teams at most.", hint="Delete one first.")
                 await repository.add_team(session, row)
+                await self._trail.add(session, subject, Deed("team.created", row["id"], {"name": new.name}))
         except IntegrityError as error:
             raise _exists(new.name) from error
         return _team(TeamRow(**row), ())
@@ -84,6 +88,7 @@ class Teams:
             async with self._database.transaction(subject.tenant_id) as session:
                 await self._read(session, subject, team_id)
                 await repository.change_team(session, subject.tenant_id, team_id, {"name": new.name, "description": new.description})
+                await self._trail.add(session, subject, Deed("team.updated", team_id, {"name": new.name}))
                 changed = await self._read(session, subject, team_id)
         except IntegrityError as error:
             raise _exists(new.name) from error
@@ -97,8 +102,9 @@ class Teams:
             TeamNotFound: there is none of this id.
         """
         async with self._database.transaction(subject.tenant_id) as session:
-            await self._read(session, subject, team_id)
+            team = await self._read(session, subject, team_id)
             await repository.remove_team(session, subject.tenant_id, team_id)
+            await self._trail.add(session, subject, Deed("team.deleted", team_id, {"name": team.name}))
         self._access.forget()
 
     async def join(self, subject: Subject, team_id: str, user_id: str) -> Team:
@@ -114,6 +120,7 @@ class Teams:
             await require_member(session, subject.tenant_id, user_id)
             await require_within(session, subject, await repository.roles_granted(session, subject.tenant_id, team_id))
             await repository.join_team(session, subject.tenant_id, team_id, user_id)
+            await self._trail.add(session, subject, Deed("team.joined", team_id, {"user_id": user_id}))
             changed = await self._read(session, subject, team_id)
         self._access.forget()
         return changed
@@ -126,7 +133,8 @@ class Teams:
         """
         async with self._database.transaction(subject.tenant_id) as session:
             await self._read(session, subject, team_id)
-            await repository.leave_team(session, subject.tenant_id, team_id, user_id)
+            if await repository.leave_team(session, subject.tenant_id, team_id, user_id):
+                await self._trail.add(session, subject, Deed("team.left", team_id, {"user_id": user_id}))
         self._access.forget()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentflow.errors import Unauthenticated
 from agentflow.identity.tokens.signing import LEEWAY_S, SigningKeys
+from agentflow.infra.audit.trail import Doer
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 
@@ -99,10 +100,12 @@ class AccessTokens:
         if payload["iss"] != ISSUER or payload["aud"] != AUDIENCE:
             raise refused()
         if not payload["iat"] - LEEWAY_S <= now < payload["exp"]:
-            raise refused()
+            raise refused(Doer(payload["tid"], payload["sub"]))
         return Claims(payload["sub"], payload["tid"], payload["sid"])
 
 
-def refused() -> Unauthenticated:
-    """Return the error for a credential that is not good, whatever is wrong with it."""
-    return Unauthenticated("The credential is not valid.", hint="Sign in again, or send a key as X-API-Key or Authorization: Bearer.")
+def refused(whose: Doer | None = None) -> Unauthenticated:
+    """Return the error for a credential that is not good, whatever is wrong with it; ``whose`` it is, or was, is for the audit log."""
+    error = Unauthenticated("The credential is not valid.", hint="Sign in again, or send a key as X-API-Key or Authorization: Bearer.")
+    error.whose = whose
+    return error

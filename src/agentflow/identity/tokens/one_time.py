@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.models import OneTimeTokenRow
+from agentflow.infra.audit.trail import Also
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -51,8 +52,11 @@ class OneTimeTokens:
         self._database = database
         self._clock = clock
 
-    async def issue(self, user_id: str, kind: TokenKind, lifetime: timedelta, subject: str | None = None) -> str:
-        """Make a token and return it; those of the same kind that the user has besides become worthless, but for links."""
+    async def issue(self, user_id: str, kind: TokenKind, lifetime: timedelta, also: Also, subject: str | None = None) -> str:
+        """Make a token and return it; those of the same kind that the user has besides become worthless, but for links.
+
+        ``also`` is written in the same transaction.
+        """
         secret = _MARKS[kind] + secrets.token_urlsafe(32)
         now = self._clock.now()
         row = {"id": new_id(), "user_id": user_id, "kind": kind.value, "secret_hash": hash_of(secret), "subject": subject}
@@ -60,6 +64,7 @@ class OneTimeTokens:
             if kind is not TokenKind.LINK:
                 await self.revoke(session, user_id, kind)
             await session.execute(insert(OneTimeTokenRow).values(**row, created_at=now, expires_at=now + lifetime))
+            await also(session)
         return secret
 
     async def pretend(self) -> None:

@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 from fastapi import Depends, Path, Query, Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, page_answer, paging
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.auth import UsersRead, UsersWrite
+from agentflow.identity.once import once
 from agentflow.identity.users.schemas import User, UserCreate, UserUpdate
 from agentflow.identity.users.service import UserService
 from agentflow.identity.wire import UUID_EXAMPLE
@@ -24,9 +26,9 @@ def _users(request: Request) -> UserService:
 
 
 @router.post("", status_code=201, operation_id="create_user", summary="Make an account", response_model=User)
-async def create_user(request: Request, subject: UsersWrite, new: UserCreate) -> Response:
+async def create_user(request: Request, subject: UsersWrite, new: UserCreate, idempotency: IdempotencyKey) -> Response:
     """Make an account for a person or a service, as a member of the organisation. Nobody gives roles beyond their own rights."""
-    made = await _users(request).create(subject, new)
+    made = await once(request, subject, idempotency, User, lambda: _users(request).create(subject, new))
     return JsonAnswer(made, 201, {"Location": f"/api/v1/users/{made.id}"})
 
 

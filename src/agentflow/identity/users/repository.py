@@ -7,7 +7,7 @@ from sqlalchemy import Select, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.listing import page_of
-from agentflow.identity.models import MembershipRow, UserRow
+from agentflow.identity.models import GrantRow, MembershipRow, UserRow
 from agentflow.kit.pagination import Page, PageRequest
 
 _COLUMNS = (
@@ -44,5 +44,6 @@ async def change(session: AsyncSession, tenant_id: str, user_id: str, values: Ma
 
 
 async def remove(session: AsyncSession, tenant_id: str, user_id: str) -> None:
-    """Delete an account that a tenant administers, with its sessions, keys and memberships."""
+    """Delete an account that a tenant administers, with its sessions, keys, memberships, and what was granted to it."""
+    await session.execute(delete(GrantRow).where(GrantRow.grantee_id == user_id))
     await session.execute(delete(UserRow).where(UserRow.tenant_id == tenant_id, UserRow.id == user_id))

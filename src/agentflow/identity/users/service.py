@@ -18,6 +18,7 @@ from agentflow.identity.tenants.service import require_owner_left, unique
 from agentflow.identity.users import repository
 from agentflow.identity.users.errors import MemberElsewhere, OwnAccount, UserNotFound
 from agentflow.identity.users.schemas import User, UserCreate, UserUpdate
+from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -33,9 +34,13 @@ class UserService:
         access: told when somebody's rights change.
         passwords: makes hashes.
         sessions: ends those of a user.
+        trail: where changes are written down.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, passwords: Passwords, sessions: Sessions) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, access: AccessReader, passwords: Passwords, sessions: Sessions, trail: Trail
+    ) -> None:
+        self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
@@ -88,6 +93,8 @@ class UserService:
                 await require_within(session, subject, new.roles)
                 await accounts.add(session, row)
                 await accounts.add_membership(session, membership)
+                said = {"name": new.username, "kind": new.kind, "roles": membership["roles"]}
+                await self._trail.add(session, subject, Deed("user.created", str(row["id"]), said))
                 return _user(await self._read(session, subject, str(row["id"])))
         except IntegrityError as error:
             raise AccountExists(
@@ -128,9 +135,11 @@ class UserService:
                 await self._check_shut(session, subject, row)
             if values:
                 await repository.change(session, subject.tenant_id, user_id, values)
+                said = {"name": row.username, "fields": sorted(values), "disabled": new.is_disabled}
+                await self._trail.add(session, subject, Deed("user.updated", user_id, said))
             changed = await self._read(session, subject, user_id)
         if takes_over or new.is_disabled:
-            await self._sessions.revoke_all(user_id)
+            await self._sessions.revoke_all(user_id, subject, "account changed by an administrator")
         self._access.forget()
         return _user(changed)
 
@@ -158,7 +167,8 @@ class UserService:
             if await repository.is_member_elsewhere(session, subject.tenant_id, user_id):
                 raise MemberElsewhere("The user is a member of other organisations.", hint="Remove the membership here instead.")
             await repository.remove(session, subject.tenant_id, user_id)
-        await self._sessions.revoke_all(user_id)
+            await self._trail.add(session, subject, Deed("user.deleted", user_id, {"name": row.username}))
+        await self._sessions.revoke_all(user_id, subject, "account deleted")
         self._access.forget()
 
 

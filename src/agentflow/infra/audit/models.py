@@ -52,6 +52,18 @@ class AuditHeadRow(Base, TenantOwned):
     signature: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class AuditFloorRow(Base, TenantOwned):
+    """Where the chain of a tenant begins since what was before was deleted: number and link of the last record deleted, signed."""
+
+    __tablename__ = "audit_floors"
+
+    tenant_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class AuditAnchorRow(Base, TenantOwned):
     """What a chain was at some moment, signed; a copy goes to a file outside the database."""
 

@@ -4,12 +4,14 @@ Writing takes no lock that two changes could wait for one another at: a record i
 over a tenant's records is made by ``sealer``, moments later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.infra.audit.chain import record_mac
@@ -24,6 +26,10 @@ MAC_PURPOSE = "audit-record"
 """Purpose of the key that records are proven with."""
 DONE, DENIED = "done", "denied"
 """Outcomes of what a record is about."""
+PROGRAM = "agentflow"
+"""Name of the actor, who then has no id, where the program itself does something: the first start, cleaning up."""
+Also: TypeAlias = Callable[[AsyncSession], Awaitable[None]]
+"""What else is written in a transaction, given its session."""
 _NOTHING: Mapping[str, Any] = {}
 _ADDRESS: ContextVar[str | None] = ContextVar("agentflow_address", default=None)
 
@@ -45,6 +51,21 @@ class Actor(Protocol):
     def username(self) -> str:
         """The acting user's name; may be empty."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Somebody who is no subject: who signs in, registers, or is not known at all; or the program itself.
+
+    Attributes:
+        tenant_id: the tenant whose log it is.
+        user_id: the account; empty where there is none.
+        username: its name; empty where it is not known, ``PROGRAM`` for the program.
+    """
+
+    tenant_id: str
+    user_id: str = ""
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +106,24 @@ class Trail:
         key = await self._ring.key_within(session, actor.tenant_id, MAC_PURPOSE)
         await session.execute(insert(AuditRow).values(self._row(key, actor, deed, DONE)))
 
+    def also(self, actor: Actor, deed: Deed) -> Also:
+        """Return what writes a record inside a transaction that somebody else opens."""
+        return partial(self.add, actor=actor, deed=deed)
+
     async def row(self, actor: Actor, deed: Deed) -> dict[str, Any]:
         """Return a record as the parameters of an insert, for a change that is written in bulk; not to be called inside a transaction."""
         return self._row(await self._ring.key(actor.tenant_id, MAC_PURPOSE), actor, deed, DONE)
 
-    async def deny(self, actor: Actor, deed: Deed) -> None:
-        """Write a record of something that was refused; it has a transaction of its own, for there is no change."""
-        row = self._row(await self._ring.key(actor.tenant_id, MAC_PURPOSE), actor, deed, DENIED)
+    async def put(self, facts: Sequence[Mapping[str, Any]]) -> None:
+        """Write records of what ``facts_of`` noted, in a transaction of their own; those that are there already stay as they are."""
+        rows = [proven(await self._ring.key(each["tenant_id"], MAC_PURPOSE), each) for each in facts]
+        dialect = sqlite if self._database.is_sqlite else postgresql
         async with self._database.transaction() as session:
-            await session.execute(insert(AuditRow).values(row))
+            await session.execute(dialect.insert(AuditRow).on_conflict_do_nothing(), rows)
 
-    def _row(self, key: bytes, actor: Actor, deed: Deed, outcome: str) -> dict[str, Any]:
-        row: dict[str, Any] = {
+    def facts_of(self, actor: Actor, deed: Deed, outcome: str) -> dict[str, Any]:
+        """Return what a record says, as of now and of the request under way; it touches no database."""
+        return {
             "id": new_id(),
             "tenant_id": actor.tenant_id,
             "at": self._clock.now(),
@@ -110,4 +137,11 @@ class Trail:
             "address": _ADDRESS.get(),
             "details": dict(deed.details or _NOTHING),
         }
-        return {**row, "mac": record_mac(key, row), "seq": None, "hash": None}
+
+    def _row(self, key: bytes, actor: Actor, deed: Deed, outcome: str) -> dict[str, Any]:
+        return proven(key, self.facts_of(actor, deed, outcome))
+
+
+def proven(key: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``facts_of`` noted with its proof, as the parameters of an insert."""
+    return {**facts, "mac": record_mac(key, facts), "seq": None, "hash": None}

@@ -11,6 +11,7 @@ column: the server plans and starts it once, whatever the number of rows.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,17 +20,37 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-_CHUNKS = (128, 16, 1)
-"""Rows per statement on SQLite; few sizes, so that the driver's cache of prepared statements holds them all."""
+_CHUNKS = (128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows per statement on SQLite: any number of rows takes few statements, and the driver's cache of prepared ones holds them all."""
+PREPARED = 512
+"""Statements that the driver has to keep prepared for that: these sizes of some thirty bulk statements, and the single ones."""
 
 Row = Mapping[str, Any]
-Run = Callable[[Connection, Sequence[tuple[Any, ...]]], None]
+Run = Callable[[Connection, Sequence[Sequence[Any]]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    parameters: Sequence[tuple[str, Callable[[Any], Any] | None]]
+    """A statement in one dialect.
+
+    Attributes:
+        values: takes the parameters out of a row, in order.
+        processors: what turns which of them into what the driver takes.
+        run: writes rows.
+    """
+
+    values: Callable[[Row], tuple[Any, ...]]
+    processors: Sequence[tuple[int, Callable[[Any], Any]]]
     run: Run
+
+    def bound(self, row: Row) -> list[Any]:
+        """Return the parameters of a row as the driver takes them; None, which most of them are, stays what it is."""
+        values = list(self.values(row))
+        for place, process in self.processors:
+            value = values[place]
+            if value is not None:
+                values[place] = process(value)
+        return values
 
 
 class BulkStatement:
@@ -57,8 +78,7 @@ class BulkStatement:
         ready = self._compiled.get(connection.dialect)
         if ready is None:
             ready = self._compiled[connection.dialect] = self._compile(connection.dialect, list(rows[0]))
-        parameters = ready.parameters
-        ready.run(connection, [tuple(row[name] if process is None else process(row[name]) for name, process in parameters) for row in rows])
+        ready.run(connection, [ready.bound(row) for row in rows])
 
     def _compile(self, dialect: Dialect, names: list[str]) -> _Ready:
         compiled = self._sql.compile(dialect=dialect, column_keys=names)  # type: ignore[attr-defined]  # every Core statement has it
@@ -100,7 +120,9 @@ class BulkUpdate(BulkStatement):
 
 def _ready(dialect: Dialect, names: Sequence[str], types: Sequence[TypeEngine[Any]], run: Run) -> _Ready:
     processors = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
-    return _Ready(list(zip(names, processors, strict=True)), run)
+    assert not any(kind.should_evaluate_none for kind in types)  # noqa: S101 - of our types none makes something of None
+    values = itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
+    return _Ready(values, [(place, process) for place, process in enumerate(processors) if process is not None], run)
 
 
 def _cut(text: str) -> tuple[str, str, str]:
@@ -122,7 +144,7 @@ def _whole(dialect: Dialect, types: Sequence[TypeEngine[Any]], template: str) ->
     return lambda connection, rows: _unnested(connection, text, rows)
 
 
-def _listed(connection: Connection, texts: Mapping[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
+def _listed(connection: Connection, texts: Mapping[int, str], rows: Sequence[Sequence[Any]]) -> None:
     done = 0
     for size in _CHUNKS:
         while len(rows) - done >= size:
@@ -130,9 +152,9 @@ def _listed(connection: Connection, texts: Mapping[int, str], rows: Sequence[tup
             done += size
 
 
-def _unnested(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _unnested(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
     connection.exec_driver_sql(text, tuple(map(list, zip(*rows, strict=True))))
 
 
-def _each(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    connection.exec_driver_sql(text, list(rows))
+def _each(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
+    connection.exec_driver_sql(text, list(map(tuple, rows)))

@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow.errors import AgentFlowError, Kind
+from agentflow.infra.db.bulk import PREPARED
 from agentflow.infra.db.failures import is_conflict
 from agentflow.infra.db.liveness import replace_dead_connections
 from agentflow.infra.db.lost import end_process_on_lost_write
@@ -44,6 +46,10 @@ _CONNECT_S = 10
 _FROZEN_MS = 5_000
 """Longest that PostgreSQL waits for the next statement of a transaction: a process that is frozen within one would keep its locks, and
 nobody could take over its runs."""
+
+
+_JOINED: ContextVar[tuple["Database", asyncio.Task[Any] | None, AsyncSession] | None] = ContextVar("agentflow_joined", default=None)
+"""The transaction that those of this task are part of. The task is named, for tasks that it begins inherit what stands here."""
 
 
 class UnsupportedDatabase(AgentFlowError):
@@ -87,7 +93,9 @@ class Database:
         """What SQLite said when a statement met a damaged file, or None."""
         self.engine = self._engine(pool_size, timeout_s)
         self._write_engine = self.engine.execution_options(writes=True)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        # Else each statement of PostgreSQL would see what others committed since the one before.
+        self._snapshots = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        self._sessions = async_sessionmaker(self._snapshots, expire_on_commit=False)
         self._write_sessions = async_sessionmaker(self._write_engine, expire_on_commit=False)
         self._writer = asyncio.Lock() if self.is_sqlite else None
         self._bulk_engine = self._thread_engine() if self.is_sqlite else None
@@ -142,7 +150,12 @@ class Database:
             await handle.close()
 
     def _thread_engine(self) -> Engine:
-        engine = create_engine(self.url.set(drivername="sqlite+pysqlite"), execution_options={"writes": True}, hide_parameters=True)
+        engine = create_engine(
+            self.url.set(drivername="sqlite+pysqlite"),
+            execution_options={"writes": True},
+            hide_parameters=True,
+            connect_args={"cached_statements": PREPARED},
+        )
         _as_sqlite(engine)
         tell_damage(engine, self._note_damage)
         return engine
@@ -154,9 +167,23 @@ class Database:
         Args:
             tenant_id: on whose behalf; PostgreSQL then shows and takes rows of this tenant only. None for what the server does for all.
         """
+        joined = _JOINED.get()
+        if joined is not None and joined[:2] == (self, asyncio.current_task()):
+            await self._narrow(joined[2], tenant_id)
+            yield joined[2]
+            return
         async with self._write_turn(), self._write_sessions() as session, session.begin():
             await self._narrow(session, tenant_id)
             yield session
+
+    @contextmanager
+    def joined(self, session: AsyncSession) -> Iterator[None]:
+        """Let the transactions that this task opens meanwhile be part of the one that ``session`` is in: they commit with it, or not at all."""
+        before = _JOINED.set((self, asyncio.current_task(), session))
+        try:
+            yield
+        finally:
+            _JOINED.reset(before)
 
     async def _narrow(self, session: AsyncSession | AsyncConnection, tenant_id: str | None) -> None:
         if tenant_id is None:
@@ -232,7 +259,7 @@ class Database:
         looks at them: a connection whose query was left half-read could not begin to write.
         """
         if self._bulk_engine is None:
-            async with self.engine.connect() as connection:
+            async with self._snapshots.connect() as connection:
                 await self._narrow(connection, tenant_id)
                 return await connection.run_sync(work)
         if tenant_id == "":
@@ -280,6 +307,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     # FULL: a commit is on disk before it is acknowledged, also against power loss.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}", "cache_size=-16000"):
+        # The constants above.
+        # ast-grep-ignore: no-built-sql
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -5,13 +5,17 @@ Keys: ``levels`` (hash: time, virtual time, per bucket its level and what those 
 ``grants`` (hash: tickets that passed and that their owner does not know of yet).
 """
 
-_REFILL = """
+_TIME = """
 local function clock(given)
   if given ~= '' then return tonumber(given) end
   local t = redis.call('TIME')
   return tonumber(t[1]) + tonumber(t[2]) / 1000000
 end
 local function exact(number) return string.format('%.17g', number) end
+"""
+_REFILL = (
+    _TIME
+    + """
 local function refilled(key, now, n, rate, capacity)
   local at = tonumber(redis.call('HGET', key, 't') or now)
   local elapsed = math.max(now - at, 0)
@@ -23,6 +27,7 @@ local function refilled(key, now, n, rate, capacity)
   return level, math.max(now, at)
 end
 """
+)
 
 TURN = (
     _REFILL
@@ -145,3 +150,25 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ttl_ms + 1000 * full_s))
 return 1
 """
 )
+
+TAKE = (
+    _TIME
+    + """
+local now, out = clock(ARGV[1]), {}
+for i = 1, #KEYS do
+  local interval, window, slack, want = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i]), tonumber(ARGV[4 * i + 1])
+  local full = math.max(tonumber(redis.call('GET', KEYS[i]) or now), now)
+  local there = math.max(math.floor((window - (full - now)) / interval + slack), 0)
+  local granted = math.min(want, there)
+  if granted > 0 then
+    full = full + granted * interval
+    redis.call('SET', KEYS[i], exact(full), 'PX', math.ceil(1000 * (full - now)) + 1000)
+  end
+  out[#out + 1] = granted
+  out[#out + 1] = there - granted
+  out[#out + 1] = exact(full - now)
+end
+return out
+"""
+)
+"""Tokens of several buckets, of each as many as wanted and there are. A key holds the time at which its bucket is full: see ``rates``."""

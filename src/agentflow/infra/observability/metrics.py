@@ -1,5 +1,6 @@
 """Metrics that Prometheus reads: what is measured stands beside what it measures, and how it is measured stands here."""
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -29,6 +30,7 @@ M = TypeVar("M", bound=MetricWrapperBase)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which nobody reads
 
 IN_FLIGHT = Gauge("agentflow_http_requests_in_flight", "HTTP requests under way, event streams included.")
+_TASKS = Gauge("agentflow_event_loop_tasks", "Tasks of the event loop that have not ended; a number that only grows is a leak.")
 _DURATION = Histogram(
     "agentflow_http_request_duration_seconds",
     "Time from a request to the beginning of its answer.",
@@ -121,5 +123,6 @@ class Tallies(Collector):
 
 
 def exposition() -> bytes:
-    """Return all metrics of this process in Prometheus' text format."""
+    """Return all metrics of this process in Prometheus' text format; call it on the event loop."""
+    _TASKS.set(len(asyncio.all_tasks()))
     return generate_latest()

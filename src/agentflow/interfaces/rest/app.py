@@ -1,7 +1,8 @@
 """The REST application over one container."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from re import Pattern
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,10 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from agentflow import __version__
-from agentflow.errors import AgentFlowError
-from agentflow.interfaces.rest import docs, problems, system
+from agentflow.errors import AgentFlowError, Invalid
+from agentflow.interfaces.rest import docs, problems, refusals, system
 from agentflow.interfaces.rest.middleware import MIDDLEWARE
-from agentflow.interfaces.rest.refusals import REFUSALS, Refusals
+from agentflow.interfaces.rest.openapi import OPEN
 from agentflow.interfaces.rest.router import routes
 
 DESCRIPTION = """Durable workflows of AI and data steps: one JSON specification in, a streamed, recoverable run out.
@@ -22,9 +23,21 @@ DESCRIPTION = """Durable workflows of AI and data steps: one JSON specification 
 Send an API key (the owner's is in `<data-dir>/owner.key`) as `X-API-Key`, or an access token as `Authorization: Bearer`. Errors are RFC 9457 problem details."""
 
 
+class UnknownRoute(Invalid):
+    """A limit is set for a route that does not exist."""
+
+    code, title = "UNKNOWN_ROUTE", "Unknown route"
+
+
 def create_app(container: Any) -> FastAPI:
-    """Return the application; ``container`` is an open ``bootstrap.container.Container``."""
-    return _app(container, [*routes(), *docs.router.routes])
+    """Return the application; ``container`` is an open ``bootstrap.container.Container``.
+
+    Raises:
+        UnknownRoute: a limit is set for a route that is not there.
+    """
+    app = _app(container, [*routes(), *docs.router.routes])
+    app.state.doors = _doors(app.router.routes, app.state.traffic.routes)
+    return app
 
 
 def create_probe_app(container: Any) -> FastAPI:
@@ -37,21 +50,37 @@ def _app(container: Any, served: Iterable[BaseRoute]) -> FastAPI:
     app.router.redirect_slashes = False
     app.state.container = container
     app.state.stopping = asyncio.Event()
-    app.state.refusals = Refusals()
+    app.state.traffic = container.identity.traffic
+    app.state.doors = []
     # Not include_router: it would match every request twice and keep no flat list.
     app.router.routes.extend(served)
     app.add_exception_handler(AgentFlowError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _framework)
     for middleware, options in MIDDLEWARE:
-        app.add_middleware(middleware, **options(container.settings))
+        if (given := options(container.settings)) is not None:
+            app.add_middleware(middleware, **given)
     return app
+
+
+def _doors(served: Iterable[BaseRoute], limited: Collection[str]) -> list[tuple[str, Pattern[str], str]]:
+    """Return those limited routes that are open to everybody, by method, pattern and name; the others are counted by user.
+
+    Raises:
+        UnknownRoute: a limit names a route that is not there.
+    """
+    known = {f"{method} {route.path}": route for route in served if isinstance(route, APIRoute) for method in route.methods or ()}
+    if unknown := sorted(set(limited) - set(known)):
+        raise UnknownRoute(
+            f"AGENTFLOW_RATE_LIMIT_ROUTES names {unknown[0]}, which is no route of this server.",
+            hint="Write method and path as docs/reference/http.md has them: POST /api/v1/workflows/{workflow}/execute=600",
+        )
+    return [(name.partition(" ")[0], known[name].path_regex, name) for name in limited if known[name].operation_id in OPEN]
 
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, AgentFlowError)  # noqa: S101 - what the handler is registered for
-    if error.kind in REFUSALS:
-        await request.app.state.refusals.note(request, error)
+    refusals.note(request, error)
     return problems.problem_of(error, request.scope)
 
 

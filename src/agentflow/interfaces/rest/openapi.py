@@ -11,21 +11,17 @@ from agentflow.interfaces.rest.problems import MEDIA_TYPE, Problem
 
 _CREDENTIAL = frozenset({"login", "get_token", "refresh", "reset_password", "verify_email", "redeem_link"})
 """Operations whose body or query is itself the credential."""
+_SHOWN = frozenset({"open_workflow_link", "get_public_workflow"})
+"""Open operations that show what somebody has shared."""
 OPEN = (
     frozenset(
         {"get_liveness", "get_readiness", "get_openapi", "get_jwks", "register", "enter_as_guest", "forgot_password", "download_artifact"}
     )
     | _CREDENTIAL
+    | _SHOWN
 )
 """Operations that need no credential."""
 
-_LIMITED = frozenset(
-    {
-        *("login", "get_token", "register", "enter_as_guest", "forgot_password", "reset_password", "verify_email", "send_email_proof"),
-        *("change_password", "update_me", "begin_second_factor", "confirm_second_factor", "remove_second_factor"),
-    }
-)
-"""Operations at which guessing is slow."""
 _BY_POLICY = frozenset({"register", "enter_as_guest"})
 """Open operations that the settings can close."""
 _STATEFUL = frozenset(
@@ -51,14 +47,14 @@ TAGS = {
     "roles": "What members may do.",
     "tenants": "Organisations, their members and invitations.",
     "teams": "Members under a name, and what is granted on single things.",
+    "sharing": "Who sees a workflow: members, teams, whoever has a link, everybody.",
     "system": "Health, metrics and this document.",
 }
 _SECURITY: list[dict[str, list[str]]] = [{"api_key": []}, {"bearer": []}, {"password": []}]
 _READS_LARGE_VALUES = frozenset({"get_run", "list_run_nodes", "list_run_events", "get_artifact_content", "download_artifact"})
 _BY_LINK = frozenset({"download_artifact"})
 """Open operations at which a signature stands for the credential."""
-_STARTS_RUNS = frozenset({"execute_workflow", "execute_spec", "retry_run", "fork_run"})
-_SOMETIMES = {401: _CREDENTIAL, 403: _BY_LINK, 409: _STATEFUL, 410: _READS_LARGE_VALUES, 429: _STARTS_RUNS | _LIMITED}
+_SOMETIMES = {401: _CREDENTIAL, 403: _BY_LINK, 404: _SHOWN, 409: _STATEFUL, 410: _READS_LARGE_VALUES}
 """What some operations answer with besides."""
 _CODES = {
     400: "MALFORMED",
@@ -71,7 +67,7 @@ _CODES = {
     413: "TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "INVALID",
-    429: "QUEUE_FULL",
+    429: "TOO_MANY_REQUESTS",
     503: "UNAVAILABLE",
     507: "STORAGE_FULL",
 }
@@ -86,7 +82,7 @@ _DETAILS = {
     413: "The body is larger than 10000000 bytes (setting max_body_bytes).",
     415: "This reads application/json, not text/plain.",
     422: "Field required (body /spec).",
-    429: "50000 of your runs wait for a worker already (setting max_queued_runs_per_tenant).",
+    429: "You sent requests more than 240000 times in a minute (limit user).",
     503: "The database does not answer.",
     507: "There is no room left where the data is kept.",
 }
@@ -171,7 +167,7 @@ def _possible(operation: Mapping[str, Any]) -> Iterator[int]:
     parameters = operation.get("parameters", ())
     places = {parameter["in"] for parameter in parameters}
     names = {parameter["name"] for parameter in parameters}
-    yield from (400, 413, 503)
+    yield from (400, 413, 429, 503)
     name = operation["operationId"]
     if name not in OPEN or name in _BY_POLICY:
         yield from (401, 403)

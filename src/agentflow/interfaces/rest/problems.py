@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from agentflow.endpoints.answers import encode
+from agentflow.endpoints.edges import limit_headers
 from agentflow.endpoints.requests import REQUEST_ID
 from agentflow.errors import AgentFlowError, Kind, RateLimited
 from agentflow.kit.json import pointer
@@ -59,8 +60,14 @@ def problem_of(error: AgentFlowError, scope: Scope) -> Response:
     if error.kind in (Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.STORAGE_FULL):
         headers["Retry-After"] = str(math.ceil(RETRY_S if error.retry_after_s is None else error.retry_after_s))
     if isinstance(error, RateLimited) and error.limit is not None:
-        headers |= {"RateLimit-Limit": str(error.limit), "RateLimit-Remaining": "0", "RateLimit-Reset": headers["Retry-After"]}
+        headers |= _limit_headers(error, error.limit, int(headers["Retry-After"]))
     return _problem(STATUS[error.kind], error.code, error.title, error.message, scope, error.hint, error.errors, headers)
+
+
+def _limit_headers(error: RateLimited, limit: int, wait_s: int) -> Mapping[str, str]:
+    """Return how a limit that is reached stands; also under the names of the draft's earlier versions, which many clients know."""
+    earlier = {"RateLimit-Limit": str(limit), "RateLimit-Remaining": "0", "RateLimit-Reset": str(wait_s)}
+    return earlier | {name.decode(): value.decode() for name, value in limit_headers(error.name, limit, 0, wait_s, error.window_s)}
 
 
 def problem_of_validation(error: RequestValidationError, scope: Scope) -> Response:

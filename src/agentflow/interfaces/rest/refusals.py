@@ -1,63 +1,52 @@
-"""Writing refused requests into the audit log: who was not let in, and who asked for more than he may."""
+"""Noting refused requests for the audit log: who was not let in, who asked for more than he may, and who named what is not his."""
 
-import time
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from typing import Any
 
-import structlog
 from fastapi import Request
-from sqlalchemy.exc import SQLAlchemyError
 
+from agentflow.endpoints.requests import BODY
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.identity.subject import Subject
-from agentflow.infra.audit.trail import Actor, Deed, Trail
-
-log = structlog.get_logger(__name__)
+from agentflow.infra.audit.trail import Deed, Doer
 
 REFUSALS = frozenset({Kind.UNAUTHENTICATED, Kind.FORBIDDEN})
 """Kinds of errors that refuse access."""
-PER_S = 10.0
-"""Refusals of strangers written a second; whoever knocks without a credential must not be able to fill the disk."""
-_BURST = 100.0
+SIGN_INS = frozenset(f"/api/v1/auth/{door}" for door in ("link", "login", "refresh", "token"))
+"""Where somebody signs in, or stays so; a refusal there is one of a session."""
+GUESSING = "TOO_MANY_ATTEMPTS"
+"""Code of the answer to whoever guesses; it refuses access, although the client is only told to wait."""
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_LOOKED_THROUGH = 10_000
+"""Bytes of a body that are searched for an id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nobody:
-    """A caller whom nobody knows; what he does is in the log of the installation's own tenant."""
+def note(request: Request, error: AgentFlowError) -> None:
+    """Note a refusal, if the error is one; it is written behind the answer.
 
-    tenant_id: str
-    user_id: str = ""
-    username: str = ""
+    What is foreign and what does not exist are the same to us as to the caller. Names are looked up among the caller's own things, so that
+    only who asks by an id can have meant somebody else's.
+    """
+    subject: Subject | None = getattr(request.state, "subject", None)
+    named = None
+    if error.kind is Kind.NOT_FOUND and subject is not None:
+        named = _named(request)
+    if not (error.kind in REFUSALS or error.code == GUESSING or named):
+        return
+    container = request.app.state.container
+    whose = error.whose if isinstance(error.whose, Doer) else None
+    actor = subject or whose or Doer(container.owner.tenant_id)
+    path = getattr(request.scope.get("route"), "path", None) or "/"
+    facts: Mapping[str, Any] = {"method": request.method, "path": path, "code": error.code}
+    container.denials.note(actor, Deed("session.denied" if path in SIGN_INS else "access.denied", named, facts))
 
 
-class Refusals:
-    """Writes down the refusals of one process; those of strangers in the log of the tenant that owns the installation."""
-
-    def __init__(self) -> None:
-        self._tokens, self._filled = _BURST, time.monotonic()
-        self._left_out = 0
-
-    async def note(self, request: Request, error: AgentFlowError) -> None:
-        """Write a refusal down; a database that does not take it changes nothing about the answer."""
-        subject: Subject | None = getattr(request.state, "subject", None)
-        if subject is None and not self._may_write():
-            self._left_out += 1
-            return
-        container = request.app.state.container
-        actor: Actor = Nobody(container.owner.tenant_id) if subject is None else subject
-        trail: Trail = container.trail
-        route = request.scope.get("route")
-        facts = {"method": request.method, "path": getattr(route, "path", None) or "/", "code": error.code}
-        if subject is None and self._left_out:
-            facts["left_out"], self._left_out = self._left_out, 0
-        try:
-            await trail.deny(actor, Deed("access.denied", None, facts))
-        except (SQLAlchemyError, OSError, TimeoutError, AgentFlowError) as failure:
-            log.warning("a refusal could not be written into the audit log", error=str(failure))
-
-    def _may_write(self) -> bool:
-        now = time.monotonic()
-        self._tokens, self._filled = min(_BURST, self._tokens + (now - self._filled) * PER_S), now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+def _named(request: Request) -> str | None:
+    """Return the id that a request names in its path or body, the last in its path first; None where it names none."""
+    in_path = _ID.findall(request.scope["path"])
+    if in_path:
+        return str(in_path[-1])
+    body: bytes = request.scope.get(BODY, b"")
+    in_body = _ID.search(body[:_LOOKED_THROUGH].decode(errors="replace"))
+    return in_body.group() if in_body else None

@@ -24,13 +24,15 @@ from agentflow.runtime.runs import explanations as run_explanations
 from agentflow.runtime.runs import interrupt_endpoints as interrupts
 from agentflow.runtime.runs import retention_endpoints as run_retention
 from agentflow.runtime.runs import time_travel_endpoints as time_travel
+from agentflow.runtime.runs import usage_endpoints as run_usage
 from agentflow.secrets import endpoints as secrets
 from agentflow.sources.connections import endpoints as sources
 from agentflow.variables import endpoints as variables
 from agentflow.workflows.definitions import endpoints as workflows
 from agentflow.workflows.definitions import graph_endpoints as workflow_graph
-from agentflow.workflows.definitions import transfer_endpoints as workflow_transfer
 from agentflow.workflows.definitions import version_endpoints as workflow_versions
+from agentflow.workflows.sharing import endpoints as workflow_sharing
+from agentflow.workflows.transfer import endpoints as workflow_transfer
 
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,  # first: starting and reading runs is what most requests do, and routes are tried in order
@@ -39,10 +41,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     interrupts.router,
     time_travel.router,
     run_retention.router,
+    run_usage.router,
     workflow_transfer.router,
     workflows.router,
     workflow_graph.router,
     workflow_versions.router,
+    workflow_sharing.router,
     collections.router,
     artifacts.router,
     secrets.router,

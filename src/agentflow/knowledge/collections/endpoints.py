@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
-from agentflow.endpoints.requests import slice_router
+from agentflow.endpoints.requests import FORM, file_of, media_type, slice_router
 from agentflow.errors import Malformed, Unsupported
 from agentflow.identity.auth import CollectionsReadOne, CollectionsWrite
 from agentflow.kit import json
@@ -33,13 +33,12 @@ router = slice_router("/api/v1", "collections")
 Ref = Annotated[str, Path(description="Id of the collection, or its name.", examples=["papers"], max_length=100)]
 DocumentId = Annotated[str, Path(description="Id of the document.", examples=["guide.md"], max_length=200)]
 _JSON = "application/json"
-_MULTIPART = "multipart/form-data"
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
             _JSON: {"schema": DocumentsAdd.inlined()},
-            _MULTIPART: {"schema": FileFields.with_file()},
+            FORM: {"schema": FileFields.with_file()},
         },
     }
 }
@@ -89,13 +88,11 @@ async def delete_collection(request: Request, subject: CollectionsWrite, collect
 async def add_documents(request: Request, subject: CollectionsWrite, collection: Ref, idempotency: IdempotencyKey) -> Response:
     """Add texts as JSON, or one file (text, Markdown, HTML, CSV, PDF) as multipart/form-data. A document with the same id is replaced."""
     service = _collections(request)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _MULTIPART:
+    kind = media_type(request)
+    if kind == FORM:
         return JsonAnswer(await _add_file(request, service, subject, collection, idempotency), 201)
     if kind != _JSON:
-        raise Unsupported(
-            f"This reads {_JSON} and {_MULTIPART}, not {kind[:100] or 'a body without Content-Type'}.", hint="Set Content-Type."
-        )
+        raise Unsupported(f"This reads {_JSON} and {FORM}, not {kind[:100] or 'a body without Content-Type'}.", hint="Set Content-Type.")
     new = _valid(DocumentsAdd, await request.json())
     return JsonAnswer(await service.add(subject, collection, new, idempotency=idempotency), 201)
 
@@ -103,10 +100,7 @@ async def add_documents(request: Request, subject: CollectionsWrite, collection:
 async def _add_file(
     request: Request, service: CollectionService, subject: CollectionsWrite, collection: str, idempotency: IdempotencyKey
 ) -> DocumentsAdded:
-    async with request.form(max_files=1, max_fields=20) as form:
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise Malformed("The form has no file.", hint="Send the file as the part named file.")
+    async with file_of(request, max_fields=20) as (file, form):
         values: dict[str, Any] = {name: value for name, value in form.items() if name != "file"}
         values |= {"id": values.get("id") or file.filename or None, "metadata": _metadata(values.get("metadata"))}
         fields = _valid(FileFields, values)

@@ -11,12 +11,10 @@ from agentflow.kit.json_schema import check_schema
 from agentflow.nodes.ai import json_answer
 from agentflow.nodes.ai.messages import MAX_IMAGES, Message, ToolCall, with_images
 from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType
-from agentflow.nodes.context import ChatRequest, ChatResult, NodeContext, estimate_tokens, plain_text
+from agentflow.nodes.context import USUAL_ANSWER_TOKENS, ChatRequest, ChatResult, NodeContext, estimate_tokens, plain_text
 from agentflow.nodes.shapes import of_user
 
 MAX_TOOLS = 128
-USUAL_ANSWER_TOKENS = 512
-"""What an answer is expected to take where nothing bounds it."""
 
 
 class Tool(BaseModel):

@@ -1,12 +1,14 @@
 """``subworkflow``: runs another workflow and waits for its result."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from agentflow.errors import NodeError
-from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType
+from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType, is_template
 from agentflow.nodes.context import ChildRun, NodeContext
+from agentflow.spec.catalog import ANY, WORKFLOWS
 from agentflow.spec.effects import EffectClass
 
 Version = Annotated[int, Field(ge=1)] | Literal["latest"]
@@ -50,6 +52,11 @@ class SubworkflowNode(NodeType[SubworkflowConfig]):
         "type": "subworkflow",
         "config": {"workflow": "cited-answer", "inputs": {"question": "{{ inputs.question }}"}},
     }
+
+    def reaches(self, config: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Return the workflow that it runs."""
+        name = str(config.get("workflow", ""))
+        return {WORKFLOWS: (ANY if is_template(name) else name,)}
 
     async def run(self, context: NodeContext, config: SubworkflowConfig) -> SubworkflowOutput:
         """Run the child to its end.

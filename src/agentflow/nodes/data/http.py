@@ -1,14 +1,15 @@
 """``http``: calls an HTTP API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType, host_of
+from agentflow.nodes.base import NodeConfig, NodeOutput, NodeType, host_of, hosts_named
 from agentflow.nodes.context import NodeContext, ResolvedSource
 from agentflow.nodes.data import http_response, http_target
 from agentflow.nodes.fields import Text
+from agentflow.spec.catalog import HOSTS
 from agentflow.spec.effects import EffectClass
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -91,6 +92,10 @@ class HttpNode(NodeType[HttpConfig]):
     def effect(self, config: Mapping[str, Any]) -> EffectClass:
         """Return ``pure`` for methods that only read; a method from a template may be any."""
         return EffectClass.PURE if config.get("method", "GET") in _SAFE else EffectClass.KEYED
+
+    def reaches(self, config: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Return the host of the URL."""
+        return {HOSTS: hosts_named(str(config.get("url", "")))}
 
     def outside(self, config: HttpConfig, source: ResolvedSource | None) -> str | None:
         """Return the host of the URL, or the source's."""

@@ -53,7 +53,7 @@ class HttpSource(BaseModel):
     auth: Annotated[BearerAuth | BasicAuth | ApiKeyAuth, Field(discriminator="type")] | None = Field(
         default=None,
         description="`bearer` with `token`, `basic` with `username` and `password`, or `api_key` with `value`, `name` and `in`.",
-        examples=[{"type": "bearer", "token": "{{ secrets.SHOP_TOKEN }}"}],
+        examples=[{"type": "bearer", "token": "{{ secrets.SHOP_TOKEN }}"}],  # nosec B105 - names a secret
     )
 
 

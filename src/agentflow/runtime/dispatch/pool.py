@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from prometheus_client import Gauge
@@ -9,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agentflow.errors import Unavailable
 from agentflow.infra.observability.context import context_of
+from agentflow.runtime.dispatch.turns import Turns
 from agentflow.runtime.execution.executor import Drive, Executor, Stop
 from agentflow.runtime.queue.claims import MAX_CLAIM, Claims
 from agentflow.runtime.records.records import RunRecord
@@ -20,6 +22,9 @@ RUNNING = Gauge("agentflow_runs_running", "Runs that this process is driving.")
 
 _GATHER_S = 0.005
 """Longest wait after a run has ended before the queue is asked for the next: with many places, a claim should fill several."""
+
+_PER_TURN = 1
+"""Drives that begin before the event loop looks at its sockets again; each may compute for some milliseconds first."""
 
 _CLOSING_S = 5.0
 """Longest wait for what is under way when the pool closes: a claim, or runs that were told to stop."""
@@ -39,6 +44,7 @@ class WorkerPool:
         self._claims = claims
         self._places = places
         self._drives: dict[str, Drive] = {}
+        self._turns = Turns(_PER_TURN)
         self._reserved: set[str] = set()
         self._suspects: set[str] = set()
         self._again: dict[str, tuple[RunRecord, bool]] = {}
@@ -66,8 +72,7 @@ class WorkerPool:
         """
         if self._closing:
             raise Unavailable("The server is shutting down.", retry_after_s=5)
-        limited = run.max_concurrency is not None or self._claims.per_tenant is not None
-        if run.parent_run_id is None and (self._more or self.free <= 0 or limited):
+        if run.parent_run_id is None and (self._more or self.free <= 0 or self._claims.counts(run)):
             return False
         self._reserved.add(run.id)
         return True
@@ -91,7 +96,10 @@ class WorkerPool:
         if run.cancel_requested:
             drive.ask(Stop.CANCEL)
         RUNNING.set(len(self._drives))
-        drive.task = asyncio.get_running_loop().create_task(self._drive(drive), context=context_of(run))
+        self._turns.begin(partial(self._start, drive))
+
+    def _start(self, drive: Drive) -> None:
+        drive.task = asyncio.get_running_loop().create_task(self._drive(drive), context=context_of(drive.run))
 
     def wake(self) -> None:
         """Look into the queue: something may be there. Without a free place, ask the others."""
@@ -136,6 +144,11 @@ class WorkerPool:
         return None if drive is None else drive.run
 
     @property
+    def unbegun(self) -> int:
+        """Return how many runs have a place here, but no turn of the event loop yet."""
+        return self._turns.waiting
+
+    @property
     def free(self) -> int:
         """How many more runs could be driven now."""
         return 0 if self._closing else self._places - len(self._drives) - len(self._reserved)
@@ -160,7 +173,7 @@ class WorkerPool:
         elif not drive.settled:
             self.abandoned.add(run.id)
         RUNNING.set(len(self._drives))
-        if run.id in self._suspects or run.max_concurrency is not None or self._claims.per_tenant is not None:
+        if run.id in self._suspects or self._claims.counts(run):
             self._suspects.discard(run.id)
             self._more = True  # its end may let another one start that had to wait for it
         self._freed()
@@ -215,6 +228,7 @@ class WorkerPool:
             self._wanted.set()
             await asyncio.wait([self._puller], timeout=_CLOSING_S)
             self._puller.cancel()
+        self._turns.begin_all()  # what was accepted here may still finish
         tasks = {drive.task: drive for drive in self._drives.values() if drive.task is not None}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)

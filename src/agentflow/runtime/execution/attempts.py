@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -33,11 +34,13 @@ class Tries:
         journal: where retries are told.
         max_bytes: largest output.
         budgets: retry budgets of the process.
+        lethal: executions that must not be attempted again, each with the error that it fails with.
     """
 
     journal: RunJournal
     max_bytes: int
     budgets: RetryBudgets
+    lethal: Mapping[tuple[str, int], NodeError] = field(default_factory=dict)
 
 
 @observed_node
@@ -49,6 +52,8 @@ async def attempt(
     Raises:
         NodeError: the last attempt's cause.
     """
+    if (record.key, record.iteration) in tries.lethal:
+        raise tries.lethal[record.key, record.iteration]
     system = _outside(node, config, context)
     if system is not None:
         tries.budgets.first_attempt(context.tenant_id, system)

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from agentflow.errors import NodeError
+from agentflow.llm.metered import MeteredModels
 from agentflow.nodes.context import (
     ChildRun,
     DatabaseSource,
@@ -20,6 +21,7 @@ from agentflow.nodes.context import (
 )
 from agentflow.runtime.execution.failures import Suspended, UnknownOutcome
 from agentflow.runtime.execution.ports import ChildRequest, Ports
+from agentflow.runtime.execution.rights import RightfulKnowledge, Rights
 from agentflow.runtime.execution.usage import UsageMeter
 from agentflow.runtime.execution.waits import Waits
 from agentflow.runtime.interrupts.records import InterruptStatus
@@ -27,9 +29,6 @@ from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.states import EventType
 from agentflow.spec.effects import EffectClass
-
-if TYPE_CHECKING:
-    from agentflow.identity.subject import Subject
 
 _LONGEST_SLEEP_S = 60.0
 
@@ -44,7 +43,7 @@ class Context:
         record: NodeRecord,
         parts: Sequence[Part],
         source: ResolvedSource | None,
-        subject: "Subject",
+        rights: Rights,
         journal: RunJournal,
         meter: UsageMeter,
         waits: Waits,
@@ -61,7 +60,7 @@ class Context:
         self.parts = parts
         self.source = source
         self.usage = UsageMeter()
-        self._run, self._record, self._subject, self._journal, self._meter, self._ports = run, record, subject, journal, meter, ports
+        self._run, self._record, self._rights, self._journal, self._meter, self._ports = run, record, rights, journal, meter, ports
         self._waits, self._recovered = waits, recovered
         self._tokens = journal.hidden.stream()
 
@@ -72,19 +71,19 @@ class Context:
 
     @property
     def models(self) -> ModelGateway:
-        """Chat and embedding models."""
-        return self._ports.models
+        """Chat and embedding models, held to the quota of the run's tenant."""
+        return MeteredModels(self._ports.models, self._ports.allowance, self.tenant_id) if self._ports.allowance else self._ports.models
 
     @property
     def knowledge(self) -> Knowledge:
-        """The collections of the run's tenant."""
-        return self._ports.knowledge(self._subject)
+        """The collections that the run may use."""
+        return RightfulKnowledge(self._rights, self._ports)
 
     def database(self) -> DatabaseSource:
         """Return the database of the node's source."""
         if self.source is None:
             raise NodeError("The node names no source.", error_code="DB_CONFIG", hint="Add a source of kind db to the specification.")
-        return self._ports.open_database(self.source)
+        return self._ports.open_database(self.source, self.tenant_id)
 
     def token(self, text: str) -> None:
         """Stream a piece of text to present readers; what may be the begin of a secret waits for what comes behind it."""
@@ -140,7 +139,8 @@ class Context:
             raise NodeError("This process cannot start child runs.", error_code="WORKFLOW_NOT_FOUND")
         return await self._ports.run_child(
             ChildRequest(
-                subject=self._subject,
+                subject=await self._rights.subject(),
+                rights=self._rights,
                 parent_run_id=self.run_id,
                 parent_key=f"{self._record.key}:{self._record.iteration}",
                 depth=self._run.depth + 1,

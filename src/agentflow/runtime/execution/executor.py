@@ -10,10 +10,9 @@ import structlog
 
 from agentflow.compiler.plan import Plan
 from agentflow.errors import AgentFlowError, InvalidSpec
-from agentflow.identity.permissions import ALL_PERMISSIONS
-from agentflow.identity.subject import Subject
 from agentflow.infra.objects.base import ObjectMissing
 from agentflow.runtime.execution import counts, spans
+from agentflow.runtime.execution.attempts import Tries
 from agentflow.runtime.execution.attendant import attended
 from agentflow.runtime.execution.compensation import Undoing
 from agentflow.runtime.execution.driver import Driver
@@ -22,7 +21,7 @@ from agentflow.runtime.execution.node_runner import NodeRunner
 from agentflow.runtime.execution.parking import Parked, begin_again, park, unpark
 from agentflow.runtime.execution.plans import PlanCache
 from agentflow.runtime.execution.ports import Ports
-from agentflow.runtime.execution.tries import count_tries
+from agentflow.runtime.execution.tries import TOO_MANY_ATTEMPTS, count_tries
 from agentflow.runtime.journal.writer import RunJournal
 from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import RunMemory, load_memory
@@ -99,11 +98,11 @@ class Executor:
         self._begin(run, journal)
         runner: NodeRunner | None = None
         try:
-            if not doing.fresh:
-                count_tries(run, memory.nodes, journal, self._ports)
+            lethal = {} if doing.fresh else count_tries(run, memory.nodes, journal, self._ports)
+            tries = Tries(journal, self._ports.settings.max_value_bytes, self._ports.budgets, lethal)
             await self._ports.values.recall(run, memory.nodes)
             plan = await self._plans.of_run(run)
-            runner = NodeRunner(run, plan, _subject(run), journal, self._ports, memory.nodes)
+            runner = NodeRunner(run, plan, journal, self._ports, memory.nodes, tries)
             if not doing.fresh:
                 await runner.waits.load()
             await self._graph(doing, plan, runner, journal)
@@ -162,6 +161,8 @@ class Executor:
         while True:
             runner.stalled.clear()
             try:
+                if not fresh:
+                    await runner.rights.check()
                 await self._round(doing, plan, runner, journal, fresh=fresh)
             except RunFailed as failure:
                 if not plan.compensates:
@@ -252,6 +253,8 @@ class Executor:
         if runner is not None:
             runner.abandon()
         journal.run_changed()
+        if run.error is not None and run.error["code"] == TOO_MANY_ATTEMPTS:
+            journal.add(self._ports.statements.bury_run, {"id": run.id, "dead_letter_at": run.ended_at})
         journal.event(_EVENTS[run.status], data=data)
         if run.parent_run_id is not None:
             journal.signal(run.parent_run_id)
@@ -280,11 +283,6 @@ def _outputs(plan: Plan, runner: NodeRunner) -> Any:
     if plan.outputs is not None:
         return plan.outputs.render(runner.root.names)
     return runner.closing_outputs()
-
-
-def _subject(run: RunRecord) -> Subject:
-    # A run acts for the user who started it; the permission to start it was checked when it was accepted.
-    return Subject(run.tenant_id, run.user_id, ALL_PERMISSIONS)
 
 
 def _reason(stop: Stop, run: RunRecord) -> tuple[RunStatus, dict[str, Any] | None]:

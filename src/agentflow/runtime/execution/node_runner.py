@@ -9,7 +9,6 @@ from typing import Any
 from agentflow.compiler.engine import Advance, Outcome, Scope, StepAgain
 from agentflow.compiler.plan import Plan, PlanNode
 from agentflow.errors import NodeError
-from agentflow.identity.subject import Subject
 from agentflow.nodes.base import NodeConfig
 from agentflow.runtime.execution import flow
 from agentflow.runtime.execution.attempts import Tries, attempt, to_json, validated
@@ -20,6 +19,7 @@ from agentflow.runtime.execution.gate import FAIL, RETRY, Gate, said_to_have_fai
 from agentflow.runtime.execution.maps import MapWork
 from agentflow.runtime.execution.ports import Ports
 from agentflow.runtime.execution.resolve import SourceResolver
+from agentflow.runtime.execution.rights import Rights
 from agentflow.runtime.execution.shown import duration_ms, root_names, too_many_steps, view
 from agentflow.runtime.execution.stalled import Stalled
 from agentflow.runtime.execution.throttle import Throttle
@@ -50,15 +50,14 @@ class _Execution:
 class NodeRunner:
     """The nodes of one run."""
 
-    def __init__(
-        self, run: RunRecord, plan: Plan, subject: Subject, journal: RunJournal, ports: Ports, memory: Sequence[NodeRecord]
-    ) -> None:
+    def __init__(self, run: RunRecord, plan: Plan, journal: RunJournal, ports: Ports, memory: Sequence[NodeRecord], tries: Tries) -> None:
         self.journal = journal
         self.meter = UsageMeter(plan.spec.limits)
         self.last_output: dict[str, Any] = {}
         """By scope prefix, the output of the node that completed last."""
         self._run, self.plan, self._ports = run, plan, ports
-        self._sources = SourceResolver(run.tenant_id, plan.spec, ports)
+        self.rights = Rights(run, ports)
+        self._sources = SourceResolver(run.tenant_id, plan.spec, ports, self.rights)
         journal.hidden = self._sources.hidden
         self._cache = NodeCache(run.tenant_id, ports)
         self._memory = {(record.key, record.iteration): record for record in memory}
@@ -71,9 +70,9 @@ class NodeRunner:
         self.waits = Waits(run, journal, ports)
         self.stalled = Stalled(self.waits.held)
         self._gate = Gate(run, self.waits, journal)
-        self._context = partial(Context, run=run, subject=subject, journal=journal, meter=self.meter, waits=self.waits, ports=ports)
+        self._context = partial(Context, run=run, rights=self.rights, journal=journal, meter=self.meter, waits=self.waits, ports=ports)
         self._throttle = Throttle(run, plan, journal, ports.lines, self._latest.get) if plan.spec.queues else None
-        self._tries = Tries(journal, ports.settings.max_value_bytes, ports.budgets)
+        self._tries = tries
         self._pins: Mapping[str, Any] = (run.control or {}).get("pins", {})
         self.root = Scope("", root_names(run, plan))
         for record in sorted(memory, key=lambda record: record.position):

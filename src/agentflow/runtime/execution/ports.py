@@ -2,18 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.config.settings import Settings
+from agentflow.identity.principals import Principals
 from agentflow.identity.quotas import TenantQuotas
 from agentflow.identity.subject import Subject
+from agentflow.infra.audit.denials import Denials
 from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.group_commit import GroupCommitter
 from agentflow.infra.limits.lines import Lines
 from agentflow.kit.clock import Clock
+from agentflow.llm.allowance import Allowance
 from agentflow.nodes.context import ChildRun, DatabaseSource, HttpClient, Knowledge, ModelGateway, ResolvedSource
 from agentflow.nodes.registry import NodeRegistry
 from agentflow.runtime.execution.retry_budget import RetryBudgets
@@ -27,11 +30,20 @@ from agentflow.spec.expressions import Renderer
 from agentflow.spec.model import Source
 
 
+class WorkflowRights(Protocol):
+    """Says which workflows a run may start."""
+
+    def require_workflow(self, subject: Subject, workflow_id: str, name: str) -> None:
+        """Raise NodeError ``NOT_PERMITTED`` unless the subject may."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ChildRequest:
     """A child run that a ``subworkflow`` node asks for."""
 
     subject: Subject
+    rights: WorkflowRights
     parent_run_id: str
     parent_key: str
     depth: int
@@ -59,12 +71,19 @@ class Ports:
     http: HttpClient
     models: ModelGateway
     secrets: Secrets
-    sources: Callable[[str, str], Awaitable[Source | None]]
-    """Finds a tenant's stored source by its name."""
-    open_database: Callable[[ResolvedSource], DatabaseSource]
+    sources: Callable[[str, str], Awaitable[tuple[str, Source] | None]]
+    """Finds a tenant's stored source, and its id, by its name."""
+    open_database: Callable[[ResolvedSource, str], DatabaseSource]
+    """Opens the database of a tenant's source."""
     knowledge: Callable[[Subject], Knowledge]
     quotas: TenantQuotas | None = None
     """What tenants may start; None where nobody has said."""
+    allowance: Allowance | None = None
+    """How many tokens tenants may use; None likewise."""
+    principals: Principals | None = None
+    """For whom runs act; None where nobody is asked for rights."""
+    denials: Denials | None = None
+    """Where it is noted what runs were refused."""
     trail: Trail | None = None
     """Where what people do with runs is written down; a simulation has none."""
     run_child: Callable[[ChildRequest], Awaitable[ChildRun]] | None = None

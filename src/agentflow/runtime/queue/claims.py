@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Boolean, ColumnElement, Connection, Integer, Row, TextClause, bindparam, case, func, or_, select, text, update
 
+from agentflow.identity.models import TenantRow
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.types import Id, UtcTime
 from agentflow.infra.observability.metrics import QUICK_SECONDS
@@ -60,15 +61,18 @@ busy AS (
 ),
 shares AS (SELECT tenant_id, sum(runs) AS runs FROM busy GROUP BY tenant_id),
 turns AS (
-  SELECT queues.tenant_id, queues.concurrency_key, coalesce(busy.runs, 0) AS busy, coalesce(shares.runs, 0) AS share
+  SELECT queues.tenant_id, queues.concurrency_key, coalesce(busy.runs, 0) AS busy, coalesce(shares.runs, 0) AS share,
+    coalesce(tenants.max_running_runs, :unlimited) AS quota
   FROM queues
   LEFT JOIN busy ON busy.tenant_id = queues.tenant_id AND busy.concurrency_key = queues.concurrency_key
   LEFT JOIN shares ON shares.tenant_id = queues.tenant_id
+  LEFT JOIN tenants ON tenants.id = queues.tenant_id
   WHERE coalesce(busy.runs, 0) < coalesce(queues.max_concurrency, :unlimited) AND coalesce(shares.runs, 0) < :per_tenant
+    AND coalesce(shares.runs, 0) < coalesce(tenants.max_running_runs, :unlimited)
   ORDER BY coalesce(shares.runs, 0), queues.priority DESC, queues.id LIMIT :amount
 ),
 candidates AS (
-  SELECT run.id, run.tenant_id, run.concurrency_key, run.priority, run.max_concurrency, run.tries = :last AS suspect, busy, share
+  SELECT run.id, run.tenant_id, run.concurrency_key, run.priority, run.max_concurrency, run.tries = :last AS suspect, busy, share, quota
   FROM turns JOIN runs AS run ON run.id {member} (
     SELECT id FROM runs AS waiting
     WHERE status = 'queued' AND lease_owner IS NULL AND {known}
@@ -83,12 +87,14 @@ placed AS (
   FROM candidates
 ),
 ranked AS (
-  SELECT id, priority, share + row_number() OVER (PARTITION BY tenant_id ORDER BY priority DESC, id) AS rank FROM placed
+  SELECT id, priority, quota, share + row_number() OVER (PARTITION BY tenant_id ORDER BY priority DESC, id) AS rank FROM placed
   WHERE busy + place <= coalesce(max_concurrency, :unlimited) AND (NOT suspect OR turn = 1)
 )
-SELECT id FROM ranked WHERE rank <= :per_tenant ORDER BY rank, priority DESC, id LIMIT :amount
+SELECT id FROM ranked WHERE rank <= :per_tenant AND rank <= quota ORDER BY rank, priority DESC, id LIMIT :amount
 """
 
+_COUNTED = select(TenantRow.id).where(text("max_running_runs IS NOT NULL"))
+"""Tenants whose runs are counted, because they have a quota; likewise literally the condition of an index."""
 _ANY = select(RunRow.id).where(_UNOWNED, KNOWN).limit(1)
 
 
@@ -111,15 +117,19 @@ class Claims:
         self._owner = owner
         self._lease = timedelta(seconds=lease_s)
         self._per_tenant = per_tenant
+        self._counted: frozenset[str] = frozenset()
         self._last = max_tries - 1 if max_tries > 1 else -1
         self._next = _next(is_sqlite=database.is_sqlite)
         # Built once: building takes longer than running.
         self._all, self._some = self._take_all(), self._take(RunRow.id.in_(bindparam("ids", expanding=True, type_=Id)))
 
-    @property
-    def per_tenant(self) -> int | None:
-        """Return the most runs of a tenant at a time."""
-        return self._per_tenant
+    async def learn(self) -> None:
+        """Look which tenants have a quota of runs at a time."""
+        self._counted = frozenset(await self._database.read(lambda connection: connection.execute(_COUNTED).scalars().all()))
+
+    def counts(self, run: RunRecord) -> bool:
+        """Tell whether a run takes one of a limited number of places, of its workflow or its tenant, over all workers."""
+        return run.max_concurrency is not None or self._per_tenant is not None or run.tenant_id in self._counted
 
     def is_suspect(self, run: RunRecord) -> bool:
         """Tell whether a claimed run makes its last try."""
@@ -167,11 +177,12 @@ class Claims:
 
     def _take_all(self) -> Any:
         """Return what takes everything that waits, if there is room for all of it and nothing of it has to be counted."""
-        columns = select(RunRow.id, RunRow.max_concurrency, RunRow.tries)
+        columns = select(RunRow.id, RunRow.max_concurrency, RunRow.tries, RunRow.tenant_id)
         waiting = (
             columns.where(_UNOWNED, KNOWN).limit(bindparam("one_more", type_=Integer)).with_for_update(skip_locked=True).cte("waiting")
         )
-        counted = or_(waiting.c.max_concurrency.is_not(None), waiting.c.tries >= max(self._last, 1))
+        has_quota = waiting.c.tenant_id.in_(_COUNTED)
+        counted = or_(waiting.c.max_concurrency.is_not(None), waiting.c.tries >= max(self._last, 1), has_quota)
         room = select(func.count()).select_from(waiting).scalar_subquery() <= bindparam("amount", type_=Integer)
         return self._take(RunRow.id.in_(select(waiting.c.id)), room, ~select(waiting.c.id).where(counted).exists())
 

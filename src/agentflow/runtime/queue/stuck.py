@@ -7,6 +7,7 @@ from sqlalchemy import func, select, text
 
 from agentflow.compiler.formats import FORMATS
 from agentflow.config.settings import Settings
+from agentflow.identity.models import TenantRow
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
@@ -125,12 +126,16 @@ class Detective:
             waiting = select(func.count()).select_from(RunRow).where(text("status = 'queued' AND lease_owner IS NULL"), mine)
             ahead = waiting.where((RunRow.priority > run.priority) | ((RunRow.priority == run.priority) & (RunRow.id < run.id)))
             before = await session.scalar(ahead) or 0
+            quota = await session.scalar(select(TenantRow.max_running_runs).where(TenantRow.id == run.tenant_id))
         per_tenant = self._settings.max_concurrent_runs_per_tenant
         if run.max_concurrency is not None and alike >= run.max_concurrency:
             way_out = "Wait for one to end, or raise limits.max_concurrency of the workflow."
             return reasons.concurrency(run.created_at, alike, f"the workflow {run.workflow_name}", way_out)
         if per_tenant is not None and busy >= per_tenant:
             way_out = "Wait for one to end, or raise AGENTFLOW_MAX_CONCURRENT_RUNS_PER_TENANT."
+            return reasons.concurrency(run.created_at, busy, "the tenant", way_out)
+        if quota is not None and busy >= quota:
+            way_out = "Wait for one to end, or ask whoever runs this server for more (max_running_runs)."
             return reasons.concurrency(run.created_at, busy, "the tenant", way_out)
         return reasons.in_queue(run.created_at, before, workers)
 

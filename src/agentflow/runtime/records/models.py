@@ -126,6 +126,7 @@ class RunRow(Base, TenantOwned):
     origin_checkpoint: Mapped[int | None] = mapped_column(Integer)
     request_id: Mapped[str | None] = mapped_column(Text)
     traceparent: Mapped[str | None] = mapped_column(Text)
+    key_id: Mapped[str | None] = mapped_column(Id)
 
 
 class NodeRunRow(Base, TenantOwned):

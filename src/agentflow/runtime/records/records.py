@@ -70,6 +70,8 @@ class RunRecord:
     """The request that asked for the run; of a child, the one that asked for its parent."""
     traceparent: str | None = None
     """The span that the run belongs below, in whatever process it is driven (W3C Trace Context)."""
+    key_id: str | None = None
+    """The API key that the run was started with, which bounds what it may use; None where a person did."""
     engine_format: int = CURRENT
 
     def log_fields(self) -> Mapping[str, Any]:

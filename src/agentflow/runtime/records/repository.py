@@ -1,9 +1,11 @@
 """Queries over runs and node runs; those for people are scoped to a tenant, those of the engine to one run it owns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, not_, or_, select
 
 from agentflow.errors import NotFound
 from agentflow.identity.permissions import Permission
@@ -13,14 +15,39 @@ from agentflow.kit.ids import is_id
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
 from agentflow.runtime.states import NodeStatus, RunStatus
+from agentflow.workflows.definitions.models import WorkflowRow
+from agentflow.workflows.definitions.visibility import Visibility, sees_private, shared_with
 
+WORKFLOWS = WorkflowRow.__table__
 _RUN_FIELDS = tuple(item.name for item in fields(RunRecord))
+_RUN_VALUES = attrgetter(*_RUN_FIELDS)
 _NODE_FIELDS = tuple(item.name for item in fields(NodeRecord))
 RUN_COLUMNS = tuple(RUNS.c[name] for name in _RUN_FIELDS)
 NODE_COLUMNS = tuple(NODE_RUNS.c[name] for name in _NODE_FIELDS)
 _LAST_SEQ = select(func.max(EVENTS.c.last_seq)).where(EVENTS.c.run_id == bindparam("run_id"))
 _NODES = select(*NODE_COLUMNS).where(NODE_RUNS.c.run_id == bindparam("run_id")).order_by(NODE_RUNS.c.position)
 _RUN = select(*RUN_COLUMNS).where(RUNS.c.tenant_id == bindparam("tenant_id"), RUNS.c.id == bindparam("id"))
+_HIDDEN = (
+    select(WORKFLOWS.c.id)
+    .where(
+        WORKFLOWS.c.id == RUNS.c.workflow_id,
+        WORKFLOWS.c.visibility == Visibility.PRIVATE.value,
+        WORKFLOWS.c.owner_id != bindparam("user_id"),
+        WORKFLOWS.c.id.not_in(bindparam("shared", expanding=True)),
+    )
+    .correlate(RUNS)
+    .exists()
+)
+IN_SIGHT = or_(RUNS.c.workflow_id.is_(None), RUNS.c.user_id == bindparam("user_id"), not_(_HIDDEN))
+"""Leaves the runs of others out whose workflow is private; see ``sight_of`` for its parameters."""
+_PRIVATE_TO = (
+    select(WORKFLOWS.c.owner_id)
+    .where(WORKFLOWS.c.id == RUNS.c.workflow_id, WORKFLOWS.c.visibility == Visibility.PRIVATE.value)
+    .correlate(RUNS)
+    .scalar_subquery()
+)
+_RUN_WITH_OWNER = _RUN.add_columns(_PRIVATE_TO)
+"""A run, and whose its workflow is if that is private: a list of ids among the parameters would be written into the text at each call."""
 
 
 class RunNotFound(NotFound):
@@ -42,7 +69,7 @@ class RunMemory:
     nodes: list[NodeRecord] = field(default_factory=list)
 
 
-def to_run(row: Row[Any]) -> RunRecord:
+def to_run(row: Sequence[Any]) -> RunRecord:
     """Return a row of ``RUN_COLUMNS`` as a record."""
     record = RunRecord(**dict(zip(_RUN_FIELDS, row, strict=True)))
     record.status = RunStatus(record.status)
@@ -59,7 +86,7 @@ def to_node(row: Row[Any]) -> NodeRecord:
 
 def run_row(record: RunRecord) -> dict[str, Any]:
     """Return a record as the parameters of an insert."""
-    row = {name: getattr(record, name) for name in _RUN_FIELDS}
+    row: dict[str, Any] = dict(zip(_RUN_FIELDS, _RUN_VALUES(record), strict=True))
     row["status"] = record.status.value
     row["tags"] = record.tags or None
     return row
@@ -99,12 +126,27 @@ async def load_memory(database: Database, run: RunRecord) -> RunMemory:
     return await database.read(load, run.tenant_id)
 
 
+def sight_of(subject: Subject) -> dict[str, Any] | None:
+    """Return the parameters of ``IN_SIGHT`` for a caller; None for one to whom nothing is private."""
+    if sees_private(subject, Permission.RUNS_READ):
+        return None
+    return {"user_id": subject.user_id, "shared": shared_with(subject, Permission.RUNS_READ)}
+
+
 async def find_run(database: Database, subject: Subject, run_id: str) -> RunRecord | None:
     """Return a run of the subject's tenant, or None."""
     if not is_id(run_id):
         return None
-    row = await database.read_one(_RUN, {"tenant_id": subject.tenant_id, "id": run_id}, subject.tenant_id)
-    return None if row is None else to_run(row)
+    values = {"tenant_id": subject.tenant_id, "id": run_id}
+    if sees_private(subject, Permission.RUNS_READ):
+        row = await database.read_one(_RUN, values, subject.tenant_id)
+        return None if row is None else to_run(row)
+    row = await database.read_one(_RUN_WITH_OWNER, values, subject.tenant_id)
+    if row is None:
+        return None
+    run, private_to = to_run(row[:-1]), row[-1]
+    is_mine = subject.user_id in (private_to, run.user_id)
+    return run if private_to is None or is_mine or run.workflow_id in shared_with(subject, Permission.RUNS_READ) else None
 
 
 async def get_run(database: Database, subject: Subject, run_id: str) -> RunRecord:

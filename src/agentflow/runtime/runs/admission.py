@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 
-from agentflow.identity.quotas import QuotaReached
+from agentflow.identity.quotas import MAX_QUEUED_RUNS, RUNS_PER_DAY, QuotaReached
 from agentflow.infra.db.group_commit import Batch
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import IdempotencyKeyReused
-from agentflow.kit.ids import first_id
 from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.execution.ports import ChildRequest, Ports
 from agentflow.runtime.journal.pages import Entry, pages
@@ -23,6 +22,7 @@ from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.repository import RUN_COLUMNS, node_row, run_row, to_run
 from agentflow.runtime.records.statements import SPEC_REFRESH_S
 from agentflow.runtime.runs.overload import Overload
+from agentflow.runtime.runs.usage import DAY, started_since
 from agentflow.runtime.states import EventType, RunStatus
 
 
@@ -94,19 +94,14 @@ class Admission:
             QuotaReached: so it is.
         """
         quotas = {} if self._ports.quotas is None else await self._ports.quotas.of(run.tenant_id)
-        waiting, a_day = quotas.get("max_queued_runs"), quotas.get("runs_per_day")
+        waiting, a_day = quotas.get(MAX_QUEUED_RUNS), quotas.get(RUNS_PER_DAY)
         if waiting is not None and self.overload.waiting(run.tenant_id) >= waiting:
             raise QuotaReached(
                 f"{waiting} runs of your organisation wait already.", hint="Start more later.", retry_after_s=5.0, limit=waiting
             )
-        if a_day is not None and await self._started_since(run, timedelta(days=1)) >= a_day:
+        if a_day is not None and await started_since(self._ports.database, run.tenant_id, run.created_at - DAY) >= a_day:
             hint = "Start more later, or ask whoever runs this server for more."
             raise QuotaReached(f"Your organisation has started {a_day} runs in 24 hours.", hint=hint, retry_after_s=600.0, limit=a_day)
-
-    async def _started_since(self, run: RunRecord, span: timedelta) -> int:
-        mine = (RunRow.tenant_id == run.tenant_id, RunRow.id >= first_id(run.created_at - span), RunRow.parent_run_id.is_(None))
-        async with self._ports.database.reading(run.tenant_id) as session:
-            return int(await session.scalar(select(func.count()).where(*mine)) or 0)
 
     def _batch(self, run: RunRecord, spec: Any, seeds: Sequence[NodeRecord]) -> Batch:
         statements, batch = self._ports.statements, Batch()

@@ -1,6 +1,6 @@
 """Listing what runs wait for, over all runs of a tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
 from agentflow.runtime.interrupts.records import InterruptKind, InterruptStatus
 from agentflow.runtime.interrupts.store import COLUMNS, to_interrupt
+from agentflow.runtime.records.repository import IN_SIGHT, sight_of
 from agentflow.runtime.records.statements import INTERRUPTS, RUNS, one_of
 from agentflow.runtime.runs.answers import InterruptNotFound, shown_hash
 from agentflow.runtime.runs.interrupt_schemas import Interrupt
@@ -52,7 +53,9 @@ async def list_interrupts(database: Database, subject: Subject, which: InboxFilt
     Raises:
         Malformed: a cursor of another list.
     """
-    where = _where(subject, which)
+    where, sight = _where(subject, which), sight_of(subject)
+    if sight is not None:
+        where.append(_in_sight(subject))
     descending = not (page.sort or "").endswith(":asc")
     order = INTERRUPTS.c.id.desc() if descending else INTERRUPTS.c.id
     query = _QUERY.where(*where).order_by(order).limit(page.limit + 1)
@@ -62,9 +65,9 @@ async def list_interrupts(database: Database, subject: Subject, which: InboxFilt
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
     async with database.reading(subject.tenant_id) as session:
-        rows = (await session.execute(query)).all()
+        rows = (await session.execute(query, sight)).all()
         counted = select(func.count()).select_from(INTERRUPTS).join(RUNS, RUNS.c.id == INTERRUPTS.c.run_id).where(*where)
-        total = await session.scalar(counted) if page.count else None
+        total = await session.scalar(counted, sight) if page.count else None
     items = [_wire(tuple(row)) for row in rows[: page.limit]]
     return Page(items, encode_cursor(["interrupts", items[-1].id]) if len(rows) > page.limit else None, total)
 
@@ -75,9 +78,8 @@ async def get_interrupt(database: Database, subject: Subject, interrupt_id: str)
     Raises:
         InterruptNotFound: the tenant has no such interrupt.
     """
-    row = await database.read_one(
-        _QUERY.where(INTERRUPTS.c.tenant_id == subject.tenant_id, INTERRUPTS.c.id == interrupt_id), tenant_id=subject.tenant_id
-    )
+    query, sight = _QUERY.where(INTERRUPTS.c.tenant_id == subject.tenant_id, INTERRUPTS.c.id == interrupt_id), sight_of(subject)
+    row = await database.read_one(query if sight is None else query.where(_in_sight(subject)), sight, subject.tenant_id)
     if row is None:
         raise InterruptNotFound(f"There is no interrupt {interrupt_id}.", hint="GET /api/v1/interrupts lists what waits for an answer.")
     return _wire(tuple(row))
@@ -96,13 +98,21 @@ def _where(subject: Subject, which: InboxFilter) -> list[ColumnElement[bool]]:
     if which.workflow:
         where.append(RUNS.c.workflow_id == which.workflow if is_id(which.workflow) else RUNS.c.workflow_name == which.workflow)
     if which.assignee:
-        names = subject.names if which.assignee == _ME else {which.assignee}
-        # Assignees are stored as a JSON list of texts; a name stands in it as a whole, in quotes.
         text = cast(INTERRUPTS.c.assignees, Text)
-        asked = [text.contains(json.dumps(name), autoescape=True) for name in sorted(names)]
         everybody = [INTERRUPTS.c.assignees.is_(None), text == "[]"] if which.assignee == _ME else []
-        where.append(or_(*asked, *everybody))
+        where.append(or_(_asked(subject.names if which.assignee == _ME else {which.assignee}), *everybody))
     return where
+
+
+def _asked(names: Collection[str]) -> ColumnElement[bool]:
+    # Assignees are stored as a JSON list of texts; a name stands in it as a whole, in quotes.
+    text = cast(INTERRUPTS.c.assignees, Text)
+    return or_(*(text.contains(json.dumps(name), autoescape=True) for name in sorted(names)))
+
+
+def _in_sight(subject: Subject) -> ColumnElement[bool]:
+    """Leave out what belongs to private workflows of others, unless the caller is asked by name."""
+    return or_(IN_SIGHT, _asked(subject.names))
 
 
 def _last(cursor: str) -> str:

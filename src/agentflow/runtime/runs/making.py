@@ -16,7 +16,7 @@ from agentflow.runtime.runs.schemas import RunStart
 from agentflow.runtime.runs.special import control_of
 from agentflow.spec.uses import Uses
 from agentflow.spec.validate import ValidationResult
-from agentflow.workflows.definitions.service import invalid_spec
+from agentflow.workflows.definitions.judging import invalid_spec
 
 
 class Workspace(Protocol):
@@ -71,6 +71,7 @@ class RunMaker:
             id=new_id(),
             tenant_id=subject.tenant_id,
             user_id=subject.user_id,
+            key_id=subject.key_id,
             workflow_id=None,
             workflow_version=None,
             workflow_name=plan.spec.name,
@@ -116,6 +117,7 @@ class RunMaker:
             id=new_id(),
             tenant_id=source.tenant_id,
             user_id=subject.user_id,
+            key_id=subject.key_id,
             workflow_id=source.workflow_id,
             workflow_version=source.workflow_version,
             workflow_name=source.workflow_name,

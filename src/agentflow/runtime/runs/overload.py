@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import structlog
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agentflow.config.settings import Settings
 from agentflow.errors import RateLimited, Unavailable
+from agentflow.kit.interpreter import switch_often
 from agentflow.runtime.queue.backlog import Backlog
 
 log = structlog.get_logger(__name__)
@@ -23,7 +25,9 @@ MIN_STARTS = 32
 MORE_STARTS = 2
 """How many more are worked on after a window in which some were refused and none took too long."""
 WINDOW_TICKS = 5
-"""Ticks over which the latency of starts is taken. One slow window is a burst, which is worked off; a second one is overload."""
+"""Ticks over which the latency of starts is taken."""
+SLOW_WINDOWS = 6
+"""Slow windows that are no burst any more; those in which the starts under way got clearly fewer do not count."""
 COUNT_S = 2.0
 """Seconds between two counts of what waits, and at least twenty times what a count takes."""
 RETRY_S, LONGEST_RETRY_S = 1.0, 10.0
@@ -65,20 +69,28 @@ _CURRENT: ContextVar[Start | None] = ContextVar("start", default=None)
 class Overload:
     """Decides what is refused. Deciding takes microseconds and touches no disk.
 
-    The number of starts at a time follows how long they take: it shrinks while they go on taking longer than ``max_start_latency_s``
-    and grows again when they do not. The lag of the event loop guards against work that is not starts: from half of ``max_event_loop_lag_s`` on a
-    growing share is refused, at the whole of it everything.
+    Runs that were accepted here and have not begun count as starts under way: what comes faster than it can be begun is refused before
+    that takes long. The number of starts at a time follows how long they take, too: it shrinks while they go on taking longer than
+    ``max_start_latency_s`` and grows again when they do not. The lag of the event loop guards against work that is not starts: from half
+    of ``max_event_loop_lag_s`` on a growing share is refused, at the whole of it everything.
+
+    Args:
+        settings: the bounds.
+        backlog: counts what waits in the database.
+        unbegun: tells how many accepted runs wait in this process.
     """
 
-    def __init__(self, settings: Settings, backlog: Backlog) -> None:
+    def __init__(self, settings: Settings, backlog: Backlog, unbegun: Callable[[], int]) -> None:
         self._settings = settings
         self._backlog = backlog
-        self._under_way = 0
+        self._unbegun = unbegun
+        self._under_way = self._under_way_before = 0
         self._allowed = float(settings.max_concurrent_starts)
         self._took_s = 0.0
         self._took = 0
         self._slow_windows = 0
         self._is_full = False
+        self._refuses = False
         self._late: deque[float] = deque(maxlen=TICKS)
         self._owed = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,6 +101,7 @@ class Overload:
 
     async def stop(self) -> None:
         """Stop measuring."""
+        switch_often(False)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -104,9 +117,9 @@ class Overload:
         Raises:
             Overloaded: there is too much to do.
         """
-        if self._under_way >= self._allowed:
+        if (under_way := self._under_way + self._unbegun()) >= self._allowed:
             self._is_full = True
-            raise self._refused("starts", f"{self._under_way} other starts are under way")
+            raise self._refused("starts", f"{under_way} other starts are under way")
         self._owed += self._excess()
         if self._owed >= 1.0:
             self._owed -= 1.0
@@ -169,6 +182,7 @@ class Overload:
         return min(max(2.0 * self.lag_s / most - 1.0, 0.0), 1.0)
 
     def _refused(self, bound: str, why: str, retry_s: float | None = None) -> Overloaded:
+        self._refuses = True
         SHED.labels(bound).inc()
         if retry_s is None:
             retry_s = min(RETRY_S + 10 * self.lag_s, LONGEST_RETRY_S)
@@ -188,13 +202,18 @@ class Overload:
         """Follow how long starts take: back off quickly, come back slowly."""
         most = self._settings.max_concurrent_starts
         is_slow = self._took > 0 and self._took_s / self._took > self._settings.max_start_latency_s
-        self._slow_windows = self._slow_windows + 1 if is_slow else 0
-        if self._slow_windows > 1:
+        if not is_slow:
+            self._slow_windows = 0
+        elif self._under_way > 0.9 * self._under_way_before:
+            self._slow_windows += 1
+        self._under_way_before = self._under_way
+        if self._slow_windows > SLOW_WINDOWS:
             self._allowed = max(0.6 * min(self._allowed, self._under_way), min(MIN_STARTS, most))
         elif not is_slow:
             # Starts that are refused say nothing about how long they would have taken: as long as there are any, try only a few more.
             self._allowed = min(self._allowed + MORE_STARTS if self._is_full else 1.25 * self._allowed, most)
-        self._took_s, self._took, self._is_full = 0.0, 0, False
+        switch_often(self._refuses)
+        self._took_s, self._took, self._is_full, self._refuses = 0.0, 0, False, False
         STARTS.set(self._allowed)
 
     async def _count(self) -> None:

@@ -14,7 +14,7 @@ from agentflow.kit import json
 from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
 from agentflow.runtime.records.records import NodeRecord, RunRecord
-from agentflow.runtime.records.repository import NODE_COLUMNS, RUN_COLUMNS, to_node, to_run
+from agentflow.runtime.records.repository import IN_SIGHT, NODE_COLUMNS, RUN_COLUMNS, sight_of, to_node, to_run
 from agentflow.runtime.records.statements import NODE_RUNS, RUNS
 from agentflow.runtime.states import TERMINAL, RunStatus
 
@@ -62,6 +62,9 @@ async def list_runs(database: Database, subject: Subject, which: RunFilter, page
     where = _where(subject, which)
     if where is None:
         return Page([], None, 0 if page.count else None)
+    sight = sight_of(subject)
+    if sight is not None:
+        where.append(IN_SIGHT)
     name, descending = _sort(page.sort)
     column = _SORTS[name]
     query: Select[Any] = select(*RUN_COLUMNS).where(*where)
@@ -71,8 +74,8 @@ async def list_runs(database: Database, subject: Subject, which: RunFilter, page
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
     async with database.reading(subject.tenant_id) as session:
-        rows = (await session.execute(query)).all()
-        total = await session.scalar(select(func.count()).select_from(RUNS).where(*where)) if page.count else None
+        rows = (await session.execute(query, sight)).all()
+        total = await session.scalar(select(func.count()).select_from(RUNS).where(*where), sight) if page.count else None
     records = [to_run(row) for row in rows[: page.limit]]
     more = len(rows) > page.limit
     return Page(records, encode_cursor([name, _key(records[-1], name), records[-1].id]) if more else None, total)

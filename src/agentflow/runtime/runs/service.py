@@ -289,7 +289,7 @@ class RunService:
         """Run a workflow as a child and wait for its end; asking again for the same parent key finds the same child.
 
         Raises:
-            NodeError: ``DEPTH_EXCEEDED``, ``WORKFLOW_NOT_FOUND`` or ``INVALID_INPUTS``.
+            NodeError: ``DEPTH_EXCEEDED``, ``WORKFLOW_NOT_FOUND``, ``NOT_PERMITTED`` or ``INVALID_INPUTS``.
         """
         if request.depth > MAX_CHILD_DEPTH:
             raise NodeError(
@@ -312,6 +312,7 @@ class RunService:
         except NotFound as error:
             raise NodeError(error.message, error_code="WORKFLOW_NOT_FOUND", hint=error.hint) from error
         start = RunStart.model_construct(inputs=dict(request.inputs), version=stored.number, lane=None, priority=0, tags=[])
+        request.rights.require_workflow(request.subject, stored.workflow_id, request.workflow)
         record = await self._maker.new(request.subject, stored.spec, stored.spec_hash, request.inputs, start)
         record.workflow_id, record.workflow_version = stored.workflow_id, stored.number
         record.parent_run_id, record.parent_key, record.depth = request.parent_run_id, request.parent_key, request.depth

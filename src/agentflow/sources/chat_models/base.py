@@ -90,6 +90,10 @@ CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English, used only where a server does not report tokens."""
 
 
+USUAL_ANSWER_TOKENS = 512
+"""What an answer without a bound is taken to have, where tokens are kept before it is asked for."""
+
+
 def estimate_tokens(text: str) -> int:
     """Return roughly how many tokens ``text`` has."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)

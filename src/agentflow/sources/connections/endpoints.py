@@ -8,7 +8,7 @@ from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
-from agentflow.identity.auth import SourcesRead, SourcesTest, SourcesWrite
+from agentflow.identity.auth import SourcesReadOne, SourcesTestOne, SourcesWrite, SourcesWriteOne
 from agentflow.kit.pagination import PageRequest
 from agentflow.sources.connections.schemas import SourceCreate, SourceReplace, SourceTest, StoredSource
 from agentflow.sources.connections.service import ConnectionService
@@ -34,7 +34,7 @@ async def create_source(request: Request, subject: SourcesWrite, new: SourceCrea
 @router.get("/sources", operation_id="list_sources", summary="List sources", response_model=PageOf[StoredSource])
 async def list_sources(
     request: Request,
-    subject: SourcesRead,
+    subject: SourcesReadOne,
     page: Annotated[PageRequest, Depends(paging("name"))],
     kind: Annotated[SourceKind | None, Query(description="Only sources of this kind.")] = None,
     fields: Fields = None,
@@ -44,13 +44,13 @@ async def list_sources(
 
 
 @router.get("/sources/{source}", operation_id="get_source", summary="Get a source", response_model=StoredSource)
-async def get_source(request: Request, subject: SourcesRead, source: Ref, fields: Fields = None) -> Response:
+async def get_source(request: Request, subject: SourcesReadOne, source: Ref, fields: Fields = None) -> Response:
     """Return a source; secrets stand in it by name."""
     return JsonAnswer(cut(await _sources(request).get(subject, source), StoredSource, fields))
 
 
 @router.put("/sources/{source}", operation_id="replace_source", summary="Replace a source", response_model=StoredSource)
-async def replace_source(request: Request, subject: SourcesWrite, source: Ref, new: SourceReplace) -> Response:
+async def replace_source(request: Request, subject: SourcesWriteOne, source: Ref, new: SourceReplace) -> Response:
     """Give a source other settings; its name and kind stay. Runs use them from the next node on that opens it."""
     return JsonAnswer(await _sources(request).replace(subject, source, new))
 
@@ -63,6 +63,6 @@ async def delete_source(request: Request, subject: SourcesWrite, source: Ref) ->
 
 
 @router.post("/sources/{source}/test", operation_id="test_source", summary="Try a source", response_model=SourceTest)
-async def test_source(request: Request, subject: SourcesTest, source: Ref) -> Response:
+async def test_source(request: Request, subject: SourcesTestOne, source: Ref) -> Response:
     """Open the source as a node would, and ask for next to nothing. A source that does not answer is no error of this request."""
     return JsonAnswer(await _sources(request).test(subject, source))

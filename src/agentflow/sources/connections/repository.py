@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, insert, update
+from sqlalchemy import ColumnElement, Text, cast, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentflow.identity.subject import Subject
+from agentflow.identity.permissions import Permission
+from agentflow.identity.subject import ResourceKind, Subject
 from agentflow.infra.db.pages import page_by
 from agentflow.infra.db.repository import scoped
 from agentflow.kit.ids import is_id
@@ -15,18 +16,28 @@ from agentflow.sources.connections.errors import SourceNotFound
 from agentflow.sources.connections.models import SourceRow
 
 
-async def get(session: AsyncSession, subject: Subject, ref: str, *, lock: bool = False) -> SourceRow:
-    """Return a source by id or name; with ``lock`` its row is held until the transaction ends.
+async def get(
+    session: AsyncSession, subject: Subject, ref: str, *, lock: bool = False, needs: Permission = Permission.SOURCES_READ
+) -> SourceRow:
+    """Return a source by id or name; to whom only some are granted with ``needs``, the others are not there.
+
+    With ``lock`` its row is held until the transaction ends.
 
     Raises:
         SourceNotFound: there is none.
     """
     by = SourceRow.id == ref if is_id(ref) else SourceRow.name == ref
-    query = scoped(SourceRow, subject.tenant_id).where(by)
+    query = scoped(SourceRow, subject.tenant_id).where(by, *_granted(subject, needs))
     row = (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
     if row is None:
         raise SourceNotFound(f"There is no source {ref[:100]}.", hint="GET /api/v1/sources lists them; POST there stores one.")
     return row
+
+
+def _granted(subject: Subject, needs: Permission) -> list[ColumnElement[bool]]:
+    """Return the condition that leaves the sources on which the caller has a permission."""
+    ids = subject.granted(needs, ResourceKind.SOURCE) if subject.grants else None
+    return [] if ids is None else [SourceRow.id.in_(sorted(ids))]
 
 
 async def exists(session: AsyncSession, subject: Subject, source_id: str) -> bool:
@@ -46,7 +57,7 @@ async def list_page(session: AsyncSession, subject: Subject, page: PageRequest, 
     Raises:
         Malformed: unknown sort field, or a cursor of another list.
     """
-    query = scoped(SourceRow, subject.tenant_id)
+    query = scoped(SourceRow, subject.tenant_id).where(*_granted(subject, Permission.SOURCES_READ))
     return await page_by(session, query if kind is None else query.where(SourceRow.kind == kind), SourceRow.name, page)
 
 

@@ -14,7 +14,7 @@ _EXAMPLE = {
     "host": "db.example.com",
     "database": "shop",
     "user": "reader",
-    "password": "{{ secrets.SHOP_PASSWORD }}",
+    "password": "{{ secrets.SHOP_PASSWORD }}",  # nosec B105 - names a secret
 }
 _CONFIG = "Settings of the connection, as in a specification; secrets only as `{{ secrets.NAME }}`."
 

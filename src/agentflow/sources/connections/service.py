@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import AgentFlowError, NodeError
+from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Subject
 from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
@@ -111,13 +112,13 @@ class ConnectionService:
             SourceNotFound: the tenant has none.
             InvalidSource: the settings cannot work, name a secret that there is not, or hold one written out.
         """
-        known = await self.get(subject, ref)
+        known = await self.get(subject, ref, Permission.SOURCES_WRITE)
         if new.kind not in {None, known.kind}:
             problem = {"code": "SOURCE_KIND_MISMATCH", "path": "/kind", "message": f"The source is of kind {known.kind}.", "hint": None}
             raise InvalidSource(f"The kind of source {known.name} cannot be changed.", hint="Store another source.", errors=[problem])
         await self._check(subject, Source(id=known.name, kind=known.kind, config=new.config))
         async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, known.id, lock=True)
+            row = await repository.get(session, subject, known.id, lock=True, needs=Permission.SOURCES_WRITE)
             values = {
                 "config": new.config,
                 "version": row.version + 1,
@@ -148,14 +149,14 @@ class ConnectionService:
                 f"The source {source.id} cannot be stored: {first['message']}", hint="Mend what `errors` lists.", errors=problems
             )
 
-    async def get(self, subject: Subject, ref: str) -> StoredSource:
-        """Return a source.
+    async def get(self, subject: Subject, ref: str, needs: Permission = Permission.SOURCES_READ) -> StoredSource:
+        """Return a source on which the caller has a permission.
 
         Raises:
-            SourceNotFound: the tenant has none.
+            SourceNotFound: the tenant has none, or the caller may not do this with it.
         """
         async with self._database.reading(subject.tenant_id) as session:
-            return _wire(await repository.get(session, subject, ref))
+            return _wire(await repository.get(session, subject, ref, needs=needs))
 
     async def list(self, subject: Subject, page: PageRequest, kind: str | None = None) -> Page[StoredSource]:
         """Return one page of sources by name.
@@ -175,7 +176,7 @@ class ConnectionService:
             InUse: a workflow names it.
         """
         async with self._database.transaction(subject.tenant_id) as session:
-            row = await repository.get(session, subject, ref, lock=True)
+            row = await repository.get(session, subject, ref, lock=True, needs=Permission.SOURCES_WRITE)
             await require_unused(session, self._finders, subject.tenant_id, "source", row.name)
             await repository.remove(session, subject, row.id)
             await self._trail.add(session, subject, Deed("source.deleted", row.id, {"name": row.name}))
@@ -186,7 +187,7 @@ class ConnectionService:
         Raises:
             SourceNotFound: the tenant has none; nothing is unsealed for it.
         """
-        source = await self.get(subject, ref)
+        source = await self.get(subject, ref, Permission.SOURCES_TEST)
         began, hidden = time.perf_counter(), Redactor()
         code: str | None = None
         hint: str | None = None
@@ -218,11 +219,11 @@ class ConnectionService:
         async with self._database.reading(tenant_id) as session:
             return await repository.kinds(session, tenant_id)
 
-    async def find(self, tenant_id: str, name: str) -> Source | None:
-        """Return a tenant's source of a name as a specification would hold it, or None."""
+    async def find(self, tenant_id: str, name: str) -> tuple[str, Source] | None:
+        """Return a tenant's source of a name as a specification would hold it, with its id, or None."""
         async with self._database.reading(tenant_id) as session:
             row = await repository.by_name(session, tenant_id, name)
-        return None if row is None else Source.model_validate({"id": row.name, "kind": row.kind, "config": row.config})
+        return None if row is None else (row.id, Source.model_validate({"id": row.name, "kind": row.kind, "config": row.config}))
 
 
 async def naming_secret(session: AsyncSession, tenant_id: str, name: str) -> Sequence[Use]:

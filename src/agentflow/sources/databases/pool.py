@@ -1,4 +1,4 @@
-"""The open databases of a process, one for each set of settings."""
+"""The open databases of a process, one for each tenant and set of settings."""
 
 import asyncio
 import os
@@ -17,35 +17,39 @@ from agentflow.sources.databases.settings import DatabaseSettings, Place, config
 from agentflow.sources.databases.sqlite import SqliteDatabase
 
 FILES = "files"
-"""Folder below the data folder where relative SQLite paths lie."""
+"""Folder below the data folder where relative SQLite paths of the installation's own organisation lie."""
+FILES_OF = "files-of"
+"""Folder below the data folder in which every other organisation has one of its own."""
 _MAX_OPEN = 64
 
 
 class DatabasePool:
     """Opens users' databases and keeps them open; knows the one database that they must never be."""
 
-    def __init__(self, *, control_url: str, data_dir: Path) -> None:
+    def __init__(self, *, control_url: str, data_dir: Path, installation: str) -> None:
         """Open nothing yet.
 
         Args:
             control_url: URL of the control database.
-            data_dir: the data folder; workflows may use only its folder ``files``.
+            data_dir: the data folder; workflows may use only their tenant's folder in it.
+            installation: the tenant that runs the installation; it alone may use SQLite files elsewhere on this machine.
         """
         self._control = make_url(control_url)
         self._data_dir = data_dir
+        self._installation = installation
         self._open: OrderedDict[bytes, UserDatabase] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def open(self, source: SourceSettings) -> UserDatabase:
-        """Return the database of a source; connections are made by its first use.
+    def open(self, source: SourceSettings, tenant_id: str) -> UserDatabase:
+        """Return the database of a tenant's source; connections are made by its first use, and never shared with another tenant.
 
         Raises:
             NodeError: ``DB_CONFIG`` when the settings do not describe a database, ``DB_FORBIDDEN`` when it is one of ours.
         """
         settings = read(source)
-        key = json.canonical([source.id, settings.model_dump()])
+        key = json.canonical([tenant_id, source.id, settings.model_dump()])
         if key not in self._open:
-            self._open[key] = self._create(source.id, settings)
+            self._open[key] = self._create(source.id, settings, tenant_id)
             self._close_oldest()
         self._open.move_to_end(key)
         return self._open[key]
@@ -62,11 +66,12 @@ class DatabasePool:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    def _create(self, source_id: str, settings: DatabaseSettings) -> UserDatabase:
+    def _create(self, source_id: str, settings: DatabaseSettings, tenant_id: str) -> UserDatabase:
         place = locate(source_id, settings)
         writable = settings.access == "read_write"
         if place.driver == "sqlite":
-            return SqliteDatabase(source_id, self._file(source_id, place), writable=writable, forbidden=self._control_files())
+            path = self._file(source_id, place, tenant_id)
+            return SqliteDatabase(source_id, path, writable=writable, forbidden=self._control_files())
         if place.driver == "mysql":
             return MysqlDatabase(place, writable=writable, pool_size=settings.pool_size, ssl_mode=settings.ssl)
         return PostgresDatabase(
@@ -78,17 +83,25 @@ class DatabasePool:
             control_identity=self._control_identity,
         )
 
-    def _file(self, source_id: str, place: Place) -> Path:
-        """Return a SQLite file that workflows may use: anywhere but in the data folder, of which they have one folder."""
+    def _file(self, source_id: str, place: Place, tenant_id: str) -> Path:
+        """Return a SQLite file that a tenant's workflows may use: in the tenant's folder of the data folder.
+
+        Those of the installation's own tenant, who run the machine, may use any file that is not in the data folder besides.
+        """
         assert place.path is not None  # noqa: S101 - every SQLite place has one
         if "\0" in str(place.path) or str(place.path) == ":memory:":
             raise config_error(source_id, "path: it does not name a file")
-        home, files = self._data_dir.resolve(), (self._data_dir / FILES).resolve()
+        own = Path(FILES) if tenant_id == self._installation else Path(FILES_OF, tenant_id)
+        home, files = self._data_dir.resolve(), (self._data_dir / own).resolve()
         path = Path(os.path.realpath(place.path if place.path.is_absolute() else files / place.path))
         if not place.path.is_absolute() and not path.is_relative_to(files):
-            raise config_error(source_id, f"path: a relative path stays in the folder {FILES} of the data folder")
+            raise config_error(source_id, f"path: a relative path stays in the folder {own} of the data folder")
         if path.is_relative_to(home) and not path.is_relative_to(files):
             raise base.control_database_refused(source_id)
+        if tenant_id != self._installation and not path.is_relative_to(files):
+            raise config_error(
+                source_id, f"path: files elsewhere on the server are the operator's; use a relative path, which lies in {own}"
+            )
         if path.is_relative_to(files):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path

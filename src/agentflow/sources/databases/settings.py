@@ -33,7 +33,7 @@ class DatabaseSettings(BaseModel):
     path: str | None = Field(
         default=None,
         min_length=1,
-        description="SQLite file; a relative path lies in the folder `files` of the data folder.",
+        description="SQLite file; a relative path lies in the organisation's folder of the data folder.",
         examples=["shop.db"],
     )
     driver: Literal["postgresql", "postgres", "mysql", "mariadb"] | None = Field(

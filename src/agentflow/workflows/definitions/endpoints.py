@@ -14,11 +14,11 @@ from agentflow.kit.pagination import PageRequest
 from agentflow.workflows.definitions.repository import SORTABLE, WorkflowFilter
 from agentflow.workflows.definitions.schemas import (
     Rollback,
+    Seen,
     Validate,
     Validation,
     Workflow,
     WorkflowCreate,
-    WorkflowFork,
     WorkflowReplace,
     WorkflowUpdate,
 )
@@ -41,14 +41,15 @@ def tagged(workflow: Workflow) -> dict[str, str]:
     return {"ETag": quoted(etag(workflow.version, workflow.updated_at))}
 
 
-def _created(workflow: Workflow) -> Response:
+def created(workflow: Workflow) -> Response:
+    """Return the answer to a request that made a workflow."""
     return JsonAnswer(workflow, 201, {**tagged(workflow), "Location": f"/api/v1/workflows/{workflow.id}"})
 
 
 @router.post("/workflows", status_code=201, operation_id="create_workflow", summary="Create a workflow", response_model=Workflow)
 async def create_workflow(request: Request, subject: WorkflowsWrite, new: WorkflowCreate, idempotency: IdempotencyKey) -> Response:
     """Validate a specification and store it as version 1 of a new workflow."""
-    return _created(await workflows(request).create(subject, new, idempotency=idempotency))
+    return created(await workflows(request).create(subject, new, idempotency=idempotency))
 
 
 @router.get("/workflows", operation_id="list_workflows", summary="List workflows", response_model=PageOf[Workflow])
@@ -59,10 +60,14 @@ async def list_workflows(
     status: Annotated[Literal["active", "archived", "deleted"] | None, Query(description="`deleted` lists the bin.")] = None,
     tag: Annotated[str | None, Query(description="Only workflows with this label.", max_length=100)] = None,
     q: Annotated[str | None, Query(description="Only workflows with this text in name or description.", max_length=200)] = None,
+    visibility: Annotated[Seen | None, Query(description="Only workflows that can be seen so far.")] = None,
+    owner: Annotated[
+        Literal["me", "others"] | None, Query(description="`me`: only one's own; `others`: only those that others shared with the caller.")
+    ] = None,
     fields: Fields = None,
 ) -> Response:
-    """List workflows, newest first; deleted ones only when asked for."""
-    found = await workflows(request).list(subject, WorkflowFilter(status, tag, q), page)
+    """List workflows, newest first; deleted ones only when asked for. Public ones of elsewhere are at `/shared/workflows`."""
+    found = await workflows(request).list(subject, WorkflowFilter(status, tag, q, visibility, owner), page)
     return page_answer(found, Workflow, fields, count=page.count)
 
 
@@ -70,12 +75,6 @@ async def list_workflows(
 async def validate_workflow(request: Request, subject: WorkflowsRead, body: Validate) -> Response:
     """Return every problem of any JSON value as a specification; stores nothing, runs nothing, opens no connection."""
     return JsonAnswer((await workflows(request).validate(subject, body.spec)).to_json())
-
-
-@router.post("/workflows/fork", status_code=201, operation_id="fork_workflow", summary="Copy a workflow", response_model=Workflow)
-async def fork_workflow(request: Request, subject: WorkflowsWrite, body: WorkflowFork, idempotency: IdempotencyKey) -> Response:
-    """Copy a workflow; the copy knows where it is from and goes its own way."""
-    return _created(await workflows(request).fork(subject, body.workflow_id, body.name, idempotency=idempotency))
 
 
 @router.get("/workflows/{workflow}", operation_id="get_workflow", summary="Get a workflow", response_model=Workflow)

@@ -3,18 +3,27 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agentflow.infra.db.base import Base, TenantOwned
 from agentflow.infra.db.types import Id, Jsonb, JsonText, UtcTime
 
+_PUBLIC = text("visibility = 'public'")
+
 
 class WorkflowRow(Base, TenantOwned):
-    """One stored workflow."""
+    """One stored workflow.
+
+    ``visibility`` is private, organisation or public. A foreign one came as a file or from another organisation; ``confirmed`` is what it may use.
+    """
 
     __tablename__ = "workflows"
-    __table_args__ = (Index("ix_workflows_tenant_id_id", "tenant_id", "id"), Index("ix_workflows_tenant_id_name", "tenant_id", "name"))
+    __table_args__ = (
+        Index("ix_workflows_tenant_id_id", "tenant_id", "id"),
+        Index("ix_workflows_tenant_id_name", "tenant_id", "name"),
+        Index("ix_workflows_public", "id", sqlite_where=_PUBLIC, postgresql_where=_PUBLIC),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     owner_id: Mapped[str] = mapped_column(Id)
@@ -29,6 +38,9 @@ class WorkflowRow(Base, TenantOwned):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    visibility: Mapped[str] = mapped_column(Text, server_default="organisation")
+    is_foreign: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    confirmed: Mapped[Any | None] = mapped_column(JsonText)
 
 
 class WorkflowNodeRow(Base, TenantOwned):

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, insert, or_, update
+from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, Malformed, NotFound, PreconditionFailed
 from agentflow.identity.permissions import Permission
-from agentflow.identity.subject import ResourceKind, Subject
+from agentflow.identity.subject import Subject
 from agentflow.infra.db.repository import has_label, holds_text, scoped
 from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
 from agentflow.workflows.definitions.edit import edge_ids
 from agentflow.workflows.definitions.models import WorkflowEdgeRow, WorkflowNodeRow, WorkflowRow
+from agentflow.workflows.definitions.visibility import Visibility, in_sight, shared_with
 from agentflow.workflows.versions.models import VersionRow
 
 MAX_NUMBER = 2**31 - 1
@@ -47,11 +48,15 @@ class WorkflowFilter:
         status: ``active`` or ``archived``; ``deleted`` lists those in the bin.
         tag: workflows with this label.
         q: text in name or description.
+        visibility: how far it can be seen.
+        owner: ``me`` for one's own, ``others`` for those that others shared with the caller one by one.
     """
 
     status: str | None = None
     tag: str | None = None
     q: str | None = None
+    visibility: str | None = None
+    owner: str | None = None
 
 
 _SORTS: dict[str, Any] = {"created_at": WorkflowRow.id, "updated_at": WorkflowRow.updated_at, "name": WorkflowRow.name}
@@ -76,7 +81,7 @@ async def find(
     """
     by = WorkflowRow.id == ref if is_id(ref) else WorkflowRow.name == ref
     there = WorkflowRow.deleted_at.is_not(None) if deleted else WorkflowRow.deleted_at.is_(None)
-    query = scoped(WorkflowRow, subject.tenant_id).where(by, there, *_granted(subject, needs)).limit(2)
+    query = scoped(WorkflowRow, subject.tenant_id).where(by, there, *([] if needs is None else in_sight(subject, needs))).limit(2)
     rows = (await session.execute(query)).scalars().all()
     if not rows:
         raise not_found(ref)
@@ -90,12 +95,6 @@ def not_found(ref: str) -> WorkflowNotFound:
     return WorkflowNotFound(f"There is no workflow {ref}.", hint="GET /api/v1/workflows lists the workflows you can see.")
 
 
-def _granted(subject: Subject, needs: Permission | None) -> list[ColumnElement[bool]]:
-    """Return the condition that leaves the workflows on which the caller has a permission."""
-    ids = subject.granted(needs, ResourceKind.WORKFLOW) if needs is not None and subject.grants else None
-    return [] if ids is None else [WorkflowRow.id.in_(sorted(ids))]
-
-
 async def list_page(session: AsyncSession, subject: Subject, which: WorkflowFilter, page: PageRequest) -> Page[WorkflowRow]:
     """Return one page of workflows, newest first unless sorted otherwise.
 
@@ -104,7 +103,7 @@ async def list_page(session: AsyncSession, subject: Subject, which: WorkflowFilt
     """
     name, descending = _sort(page.sort)
     column = _SORTS[name]
-    where = [*_where(which), *_granted(subject, Permission.WORKFLOWS_READ)]
+    where = [*_where(subject, which), *in_sight(subject, Permission.WORKFLOWS_READ)]
     query = scoped(WorkflowRow, subject.tenant_id).where(*where).limit(page.limit + 1)
     query = query.order_by(*((column.desc(), WorkflowRow.id.desc()) if descending else (column, WorkflowRow.id)))
     if page.cursor:
@@ -120,7 +119,7 @@ async def list_page(session: AsyncSession, subject: Subject, which: WorkflowFilt
     return Page(rows[: page.limit], encode_cursor([name, rows[page.limit - 1].id]) if more else None, total)
 
 
-def _where(which: WorkflowFilter) -> list[ColumnElement[bool]]:
+def _where(subject: Subject, which: WorkflowFilter) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [
         WorkflowRow.deleted_at.is_not(None) if which.status == "deleted" else WorkflowRow.deleted_at.is_(None)
     ]
@@ -130,6 +129,12 @@ def _where(which: WorkflowFilter) -> list[ColumnElement[bool]]:
         raise Malformed(f"There is no workflow status {which.status}.", hint="Use active, archived or deleted.")
     if which.tag:
         where.append(has_label(WorkflowRow.tags, which.tag))
+    if which.visibility:
+        where.append(WorkflowRow.visibility == which.visibility)
+    if which.owner == "me":
+        where.append(WorkflowRow.owner_id == subject.user_id)
+    elif which.owner == "others":
+        where += [WorkflowRow.owner_id != subject.user_id, WorkflowRow.id.in_(shared_with(subject, Permission.WORKFLOWS_READ))]
     if which.q:
         where.append(or_(holds_text(WorkflowRow.name, which.q), holds_text(WorkflowRow.description, which.q)))
     return where
@@ -170,11 +175,15 @@ async def current_specs(session: AsyncSession, subject: Subject, rows: Sequence[
 
 
 async def specs_holding(session: AsyncSession, tenant_id: str, text: str) -> Sequence[tuple[str, str, Any]]:
-    """Return id, name and current specification of the tenant's workflows whose specification holds a text; none from the bin."""
+    """Return id, name and current specification of the tenant's workflows whose specification holds a text; none from the bin.
+
+    Who asks is not known here, so private ones are not named.
+    """
     current = and_(VersionRow.workflow_id == WorkflowRow.id, VersionRow.number == WorkflowRow.version)
     query = scoped(WorkflowRow, tenant_id).join(VersionRow, current).where(WorkflowRow.deleted_at.is_(None))
     query = query.where(cast(VersionRow.spec, Text).contains(text, autoescape=True)).order_by(WorkflowRow.name)
-    found = await session.execute(query.with_only_columns(WorkflowRow.id, WorkflowRow.name, VersionRow.spec))
+    name = case((WorkflowRow.visibility == Visibility.PRIVATE.value, "(private)"), else_=WorkflowRow.name).label("name")
+    found = await session.execute(query.with_only_columns(WorkflowRow.id, name, VersionRow.spec))
     return [(row.id, row.name, row.spec) for row in found]
 
 

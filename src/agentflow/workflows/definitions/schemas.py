@@ -29,6 +29,7 @@ class Body(Wire):
 
 
 WorkflowStatus = Literal["active", "archived"]
+Seen = Literal["private", "organisation", "public"]
 
 
 class Retention(Body):
@@ -53,13 +54,23 @@ class Workflow(Wire):
     spec: dict[str, Any] = Field(description="The specification.", examples=[EXAMPLE_SPEC])
     owner_id: str = Field(description="The user who created it.")
     fork_from_id: str | None = Field(default=None, description="The workflow this is a copy of.")
+    visibility: Seen = Field(
+        default="organisation",
+        description="Who sees it: its owner and those it is shared with, the organisation, or everybody.",
+        examples=["organisation"],
+    )
+    is_public: bool = Field(default=False, description="Whether everybody sees it.", examples=[False])
+    is_foreign: bool = Field(
+        default=False, description="Whether it was imported or copied from elsewhere; what it uses must then be confirmed before it runs."
+    )
+    confirmed_hash: str | None = Field(default=None, description="Hash of the specification that was confirmed last; null for none.")
     created_at: datetime = Field(description="When it was created.")
     updated_at: datetime = Field(description="When it was last changed.")
     deleted_at: datetime | None = Field(default=None, description="When it was deleted; null unless it was.")
 
 
-class WorkflowCreate(Body):
-    """What creates a workflow."""
+class WorkflowContent(Body):
+    """What a workflow consists of."""
 
     spec: dict[str, Any] = Field(description="The specification.", examples=[EXAMPLE_SPEC])
     name: str | None = Field(
@@ -71,7 +82,15 @@ class WorkflowCreate(Body):
     )
 
 
-class WorkflowReplace(WorkflowCreate):
+class WorkflowCreate(WorkflowContent):
+    """What creates a workflow."""
+
+    visibility: Literal["private", "organisation"] = Field(
+        default="organisation", description="`private` keeps it from the other members.", examples=["organisation"]
+    )
+
+
+class WorkflowReplace(WorkflowContent):
     """What takes the place of a workflow."""
 
     note: str | None = Field(default=None, max_length=1_000, description="Why; kept with the version.", examples=["Shorter answers"])
@@ -91,13 +110,6 @@ class WorkflowUpdate(Body):
         default=None, description="`archived` keeps the workflow from being started.", examples=["archived"]
     )
     note: str | None = Field(default=None, max_length=1_000, description="Why; kept with the version.", examples=["Shorter answers"])
-
-
-class WorkflowFork(Body):
-    """What copies a workflow."""
-
-    workflow_id: str = Field(description="The workflow to copy, by id or name.", examples=["hello"])
-    name: str | None = Field(default=None, min_length=1, max_length=200, description="Name of the copy.", examples=["hello again"])
 
 
 class Rollback(Body):

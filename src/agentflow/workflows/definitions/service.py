@@ -1,45 +1,46 @@
 """Stored workflows: the use cases. Every change of a specification is a new immutable version."""
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentflow.errors import Conflict, InvalidSpec, PreconditionFailed
+from agentflow.errors import Conflict, PreconditionFailed
 from agentflow.identity.permissions import Permission
-from agentflow.identity.subject import Resource, ResourceKind, Subject
+from agentflow.identity.subject import Subject
 from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
 from agentflow.infra.idempotency.store import Once
-from agentflow.kit import json
 from agentflow.kit.clock import Clock
-from agentflow.kit.ids import new_id
+from agentflow.kit.ids import is_id, new_id
 from agentflow.kit.memo import Memo
 from agentflow.kit.pagination import Page, PageRequest
-from agentflow.spec.problems import Code, Problem
 from agentflow.spec.validate import ValidationResult
 from agentflow.workflows.definitions import repository
+from agentflow.workflows.definitions.confirming import require_confirmed
 from agentflow.workflows.definitions.diff import differences
 from agentflow.workflows.definitions.edit import Document
+from agentflow.workflows.definitions.judging import DRAWING, MISSING, Check, Judges, checked, hash_of
 from agentflow.workflows.definitions.models import WorkflowRow
 from agentflow.workflows.definitions.repository import WorkflowFilter
-from agentflow.workflows.definitions.schemas import Change, Diff, Version, Workflow, WorkflowCreate, WorkflowReplace, WorkflowUpdate
-from agentflow.workflows.definitions.wire import etag, to_version, to_workflow
-
-DRAWING = frozenset({Code.UNREACHABLE_NODE, Code.DISCONNECTED_GRAPH})
-"""Problems that a graph has while it is drawn: a node is added before the edge that leads to it."""
+from agentflow.workflows.definitions.schemas import (
+    Change,
+    Diff,
+    Version,
+    Workflow,
+    WorkflowContent,
+    WorkflowCreate,
+    WorkflowReplace,
+    WorkflowUpdate,
+)
+from agentflow.workflows.definitions.stored import Origin, StoredVersion
+from agentflow.workflows.definitions.visibility import Visibility, is_in_sight
+from agentflow.workflows.definitions.wire import etag, shown, to_version, to_workflow
 
 CACHE_S = 1.0
 """Seconds after which a change made by another process is seen when a workflow is started."""
-
-
-Check: TypeAlias = Callable[[Any], ValidationResult]
-Validation: TypeAlias = Callable[[str], Awaitable[Check]]
-"""Given a tenant, returns validation with the secrets, variables and sources that it has now."""
 
 
 class WorkflowArchived(Conflict):
@@ -48,40 +49,24 @@ class WorkflowArchived(Conflict):
     code, title = "WORKFLOW_ARCHIVED", "Workflow archived"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVersion:
-    """A version as the runtime needs it.
-
-    Attributes:
-        workflow_id: the workflow.
-        number: the version's number.
-        spec: the specification document.
-        spec_hash: its SHA-256.
-    """
-
-    workflow_id: str
-    number: int
-    spec: Document
-    spec_hash: str
-
-
 class WorkflowService:
     """Workflows of one subject at a time."""
 
-    def __init__(self, database: Database, once: Once, clock: Clock, trail: Trail, validation: Validation, cache_size: int) -> None:
+    def __init__(self, database: Database, once: Once, clock: Clock, trail: Trail, judges: Judges, cache_size: int) -> None:
         self._database = database
         self._once = once
         self._clock = clock
         self._trail = trail
-        self._validation = validation
-        self._started: Memo[tuple[str, str, int | None], StoredVersion] = Memo(clock, CACHE_S, cache_size)
+        self._judges = judges
+        self._validation = judges.of_tenant
+        self._started: Memo[tuple[str, str, int | None, str], StoredVersion] = Memo(clock, CACHE_S, cache_size)
 
     async def validate(self, subject: Subject, spec: Any) -> ValidationResult:
         """Return what validation finds; stores nothing, opens nothing."""
         return (await self._validation(subject.tenant_id))(spec)
 
     async def create(
-        self, subject: Subject, new: WorkflowCreate, *, idempotency: Idempotency | None = None, fork_from_id: str | None = None
+        self, subject: Subject, new: WorkflowCreate, *, idempotency: Idempotency | None = None, origin: Origin | None = None
     ) -> Workflow:
         """Store a new workflow as version 1.
 
@@ -89,7 +74,9 @@ class WorkflowService:
             InvalidSpec: with every problem.
             IdempotencyKeyReused: the key was used with another request.
         """
-        spec = _checked(await self._validation(subject.tenant_id), new.spec)
+        check = await self._validation(subject.tenant_id)
+        whence = origin or Origin(visibility=Visibility(new.visibility))
+        spec = checked(self._judges.structure, new.spec, but=MISSING) if whence.is_foreign else checked(check, new.spec)
 
         async def make(session: AsyncSession) -> Workflow:
             now, workflow_id = self._clock.now(), new_id()
@@ -100,15 +87,24 @@ class WorkflowService:
                 **_fields(new, spec),
                 "status": "active",
                 "version": 1,
-                "valid": True,
-                "fork_from_id": fork_from_id,
+                "valid": check(spec).valid if whence.is_foreign else True,
+                "fork_from_id": whence.fork_from_id,
+                "visibility": whence.visibility.value,
+                "is_foreign": whence.is_foreign,
+                "confirmed": whence.confirmed,
                 "created_at": now,
                 "updated_at": now,
             }
             version = self._version(subject, workflow_id, 1, spec, None)
             await repository.save(session, subject, row, version, None)
-            said = {"name": row["name"], "spec_hash": version["spec_hash"], **({"fork_of": fork_from_id} if fork_from_id else {})}
-            await self._trail.add(session, subject, Deed("workflow.created", workflow_id, said))
+            said = {"name": row["name"], "spec_hash": version["spec_hash"]}
+            if whence.fork_from_id is not None:
+                said["fork_of"] = whence.fork_from_id
+            if whence.confirmed is not None:
+                said["confirmed"] = whence.confirmed["needs"]
+            await self._trail.add(
+                session, subject, Deed("workflow.imported" if whence.is_foreign else "workflow.created", workflow_id, said)
+            )
             return to_workflow(WorkflowRow(**row), spec)
 
         return await self._once.create(subject.tenant_id, idempotency, Workflow, make)
@@ -121,7 +117,8 @@ class WorkflowService:
         """
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
-            return to_workflow(row, (await repository.find_version(session, subject, row.id, row.version)).spec)
+            version = await repository.find_version(session, subject, row.id, row.version)
+        return to_workflow(row, shown(subject, row.id, version.spec))
 
     async def exists(self, subject: Subject, workflow_id: str) -> bool:
         """Tell whether the tenant has a workflow of this id."""
@@ -137,7 +134,7 @@ class WorkflowService:
         async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, which, page)
             specs = await repository.current_specs(session, subject, found.items)
-        return Page([to_workflow(row, specs[row.id]) for row in found.items], found.next_cursor, found.total)
+        return Page([to_workflow(row, shown(subject, row.id, specs[row.id])) for row in found.items], found.next_cursor, found.total)
 
     async def update(self, subject: Subject, ref: str, change: WorkflowUpdate, *, if_match: frozenset[str] | None = None) -> Workflow:
         """Change a workflow; a new specification becomes a new version.
@@ -148,7 +145,7 @@ class WorkflowService:
             PreconditionFailed: it was changed in the meantime.
         """
         check = await self._validation(subject.tenant_id)
-        spec = None if change.spec is None else _checked(check, change.spec)
+        spec = None if change.spec is None else checked(check, change.spec)
         given = change.model_dump(include={"name", "description", "tags", "status", "retention"}, exclude_unset=True)
         # Only these can be taken away; null elsewhere leaves the field as it is.
         fields = {name: value for name, value in given.items() if value is not None or name in ("description", "retention")}
@@ -163,7 +160,7 @@ class WorkflowService:
             PreconditionFailed: it was changed in the meantime.
         """
         check = await self._validation(subject.tenant_id)
-        spec = _checked(check, new.spec)
+        spec = checked(check, new.spec)
         return await self._change("replaced", check, subject, ref, lambda _: spec, _fields(new, spec), note=new.note, if_match=if_match)
 
     async def edit(
@@ -185,7 +182,7 @@ class WorkflowService:
         check = await self._validation(subject.tenant_id)
 
         def edited(spec: Document) -> Document:
-            return _checked(check, change(spec), drawing=True)
+            return checked(check, change(spec), but=DRAWING)
 
         return await self._change("edited", check, subject, ref, edited, {}, note=None, if_match=if_match, idempotency=idempotency)
 
@@ -230,16 +227,6 @@ class WorkflowService:
             "restored", None, subject, ref, lambda _: None, fields, note=None, if_match=None, idempotency=idempotency, deleted=True
         )
 
-    async def export(self, subject: Subject, ref: str) -> Document:
-        """Return a workflow as one document that creates it again: its specification, under the name it is stored by.
-
-        Raises:
-            WorkflowNotFound: the tenant has none.
-        """
-        stored = await self.get(subject, ref)
-        own = {"name": stored.name, "description": stored.description, "tags": stored.tags or None}
-        return {**stored.spec, **{name: value for name, value in own.items() if value is not None}}
-
     async def versions(self, subject: Subject, ref: str, page: PageRequest) -> Page[Version]:
         """Return one page of versions, newest first.
 
@@ -249,7 +236,7 @@ class WorkflowService:
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
             found = await repository.list_versions(session, subject, row.id, page)
-        return Page([to_version(item, with_spec=False) for item in found.items], found.next_cursor, found.total)
+        return Page([to_version(item, None) for item in found.items], found.next_cursor, found.total)
 
     async def version(self, subject: Subject, ref: str, number: int) -> Version:
         """Return one version with its specification.
@@ -260,7 +247,8 @@ class WorkflowService:
         """
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
-            return to_version(await repository.find_version(session, subject, row.id, number), with_spec=True)
+            version = await repository.find_version(session, subject, row.id, number)
+        return to_version(version, shown(subject, row.id, version.spec))
 
     async def diff(self, subject: Subject, ref: str, older: int, newer: int) -> Diff:
         """Return what changed between two versions.
@@ -273,16 +261,6 @@ class WorkflowService:
         changes = [Change(**change) for change in differences(old.spec or {}, new.spec or {})]
         return Diff(from_version=older, to_version=newer, changes=changes)
 
-    async def fork(self, subject: Subject, ref: str, name: str | None, *, idempotency: Idempotency | None = None) -> Workflow:
-        """Copy a workflow; the copy knows where it is from and goes its own way.
-
-        Raises:
-            WorkflowNotFound: the tenant has no such workflow.
-        """
-        origin = await self.get(subject, ref)
-        new = WorkflowCreate(spec=origin.spec, name=name or f"{origin.name} (copy)"[:200], description=origin.description, tags=origin.tags)
-        return await self.create(subject, new, idempotency=idempotency, fork_from_id=origin.id)
-
     async def get_version(self, subject: Subject, ref: str, number: int | None) -> StoredVersion:
         """Return the version that a run would be pinned to; the current one when ``number`` is None.
 
@@ -290,23 +268,32 @@ class WorkflowService:
             WorkflowNotFound: the tenant has no such workflow.
             VersionNotFound: it has no such version.
             WorkflowArchived: it is archived.
+            WorkflowNotConfirmed: it came from outside, and uses what nobody has confirmed.
             InvalidSpec: the version cannot run, because its graph is not complete.
         """
-        found = await self._started.get((subject.tenant_id, ref, number), lambda: self._find_version(subject, ref, number))
-        if subject.grants and not subject.may(Permission.WORKFLOWS_EXECUTE, Resource(ResourceKind.WORKFLOW, found.workflow_id)):
+        # Under one name others may have private ones; an id is the same for everybody.
+        key = (subject.tenant_id, ref, number, "" if is_id(ref) else subject.user_id)
+        found = await self._started.get(key, lambda: self._find_version(subject, ref, number))
+        if not is_in_sight(subject, Permission.WORKFLOWS_EXECUTE, found.workflow_id, found.owner_id, found.visibility):
             raise repository.not_found(ref)
         return found
 
     async def _find_version(self, subject: Subject, ref: str, number: int | None) -> StoredVersion:
         async with self._database.reading(subject.tenant_id) as session:
-            row = await repository.find(session, subject, ref, needs=None)
+            row = await repository.find(session, subject, ref, needs=None if is_id(ref) else Permission.WORKFLOWS_EXECUTE)
             if row.status == "archived":
                 raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")
             version = await repository.find_version(session, subject, row.id, number or row.version)
         if version.number != row.version or not row.valid:
             check = await self._validation(subject.tenant_id)
-            _checked(check, version.spec)  # drawing a graph node by node passes through versions that cannot run
-        return StoredVersion(row.id, version.number, version.spec, version.spec_hash)
+            checked(check, version.spec)  # drawing a graph node by node passes through versions that cannot run
+        if row.is_foreign:
+            require_confirmed(row, self._judges.needs(version.spec))
+        return StoredVersion(row.id, version.number, version.spec, version.spec_hash, row.owner_id, row.visibility)
+
+    def forget(self) -> None:
+        """Look workflows up anew when they are started; this process has just changed one."""
+        self._started.clear()
 
     async def _change(
         self,
@@ -343,7 +330,7 @@ class WorkflowService:
             return to_workflow(before, old_spec if version is None else version["spec"])
 
         changed = await self._once.create(subject.tenant_id, idempotency, Workflow, make)
-        self._started.clear()
+        self.forget()
         return changed
 
     def _version(self, subject: Subject, workflow_id: str, number: int, spec: Document, note: str | None) -> dict[str, Any]:
@@ -352,33 +339,16 @@ class WorkflowService:
             "workflow_id": workflow_id,
             "number": number,
             "spec": spec,
-            "spec_hash": hashlib.sha256(json.canonical(spec)).hexdigest(),
+            "spec_hash": hash_of(spec),
             "note": note,
             "created_by": subject.user_id,
             "created_at": self._clock.now(),
         }
 
 
-def _checked(check: Check, spec: Document, *, drawing: bool = False) -> Document:
-    errors = [problem for problem in check(spec).errors if not (drawing and problem.code in DRAWING)]
-    if errors:
-        raise invalid_spec(errors)
-    return spec
-
-
-def _fields(new: WorkflowCreate, spec: Document) -> dict[str, Any]:
+def _fields(new: WorkflowContent, spec: Document) -> dict[str, Any]:
     return {
         "name": new.name or spec["name"],
         "description": spec.get("description") if new.description is None else new.description,
         "tags": spec.get("tags", []) if new.tags is None else new.tags,
     }
-
-
-def invalid_spec(errors: "list[Problem]") -> InvalidSpec:
-    """Return the error that carries the problems of a specification."""
-    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-    return InvalidSpec(
-        f"The specification has {count}; the first: {errors[0].message}",
-        hint="Mend what `errors` lists; POST /api/v1/workflows/validate checks without saving.",
-        errors=[problem.to_json() for problem in errors],
-    )

@@ -1,10 +1,11 @@
 """``agentflow tenants``: organisations, members and invitations."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agentflow.entrypoints.cli.commands.users import find_id
+from agentflow.entrypoints.cli.exits import CliError
 from agentflow.entrypoints.cli.options import AsJson, DataDir, Limit, Server
 from agentflow.entrypoints.cli.printer import Printer, emit_json
 
@@ -53,6 +54,40 @@ def create(
         emit_json(made)
     else:
         Printer().line(f"tenant {made['id']} {made['name']}")
+
+
+@app.command()
+def enter(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the organisation, or its id.")],
+    user: Annotated[str, typer.Option("--user", help="Name to sign in with.")] = "owner",
+    code: Annotated[str | None, typer.Option("--code", help="Code of the second factor, where the account has one.")] = None,
+    key_name: Annotated[str, typer.Option("--key-name", help="What the key is called.")] = "command line",
+    server: Server = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Get a key for working in another organisation.
+
+    A key stays in the organisation that it was made in, so this signs in: the password is asked for, or read from standard input. The key is
+    written to standard output; commands take it from `AGENTFLOW_API_KEY`, with --server.
+    """
+    from agentflow.entrypoints.cli.passwords import ask_present
+    from agentflow.entrypoints.cli.sync import with_client
+
+    password = ask_present(f"Password of {user}: ")
+
+    async def work(client: "ApiClient") -> str:
+        signed = await client.post("/auth/login", {"username": user, "password": password or "", **({"code": code} if code else {})})
+        client.speak_with(signed["access_token"])
+        known = (await client.get("/tenants", limit=200))["items"]
+        wanted = next((item["id"] for item in known if name in (item["id"], item["name"])), name)
+        client.speak_with((await client.post("/auth/tenant", {"tenant_id": wanted}))["access_token"])
+        made = await client.post("/api-keys", {"name": key_name})
+        await client.post("/auth/logout")
+        return str(made["secret"])
+
+    secret = with_client(server, data_dir, work)
+    Printer().step(f"A key of {user} in {name}, shown this once:")
+    Printer().line(secret)
 
 
 @app.command()
@@ -119,3 +154,59 @@ def remove(user: Member, server: Server = None, data_dir: DataDir = None) -> Non
 
     with_client(server, data_dir, work)
     Printer().line(f"{user} is no member any more")
+
+
+@app.command()
+def usage(
+    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="Id of the organisation.")] = "current",
+    server: Server = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an organisation uses of its quotas."""
+    from agentflow.entrypoints.cli.sync import with_client
+
+    found = with_client(server, data_dir, lambda client: client.get(f"/tenants/{tenant}/usage"))
+    if as_json:
+        emit_json(found)
+        return
+    quotas, used = found["quotas"], found["used"]
+    Printer().table(
+        ("QUOTA", "USED", "MOST"), ([name, used.get(name, "-"), "-" if most is None else most] for name, most in quotas.items())
+    )
+
+
+@app.command("set-quotas")
+def set_quotas(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Id of the organisation.")],
+    quota: Annotated[
+        list[str], typer.Option("--quota", metavar="NAME=N", help="A quota, as runs_per_day=1000; NAME=none lifts it. Repeatable.")
+    ],
+    server: Server = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what an organisation may use; quotas that are not named stay."""
+    from agentflow.entrypoints.cli.sync import with_client
+
+    changes = dict(map(_quota, quota))
+
+    async def work(client: "ApiClient") -> dict[str, Any]:
+        before = await client.get(f"/tenants/{tenant}")
+        changed: dict[str, Any] = await client.patch(f"/tenants/{tenant}", {"quotas": {**before["quotas"], **changes}})
+        return changed
+
+    changed = with_client(server, data_dir, work)
+    if as_json:
+        emit_json(changed)
+        return
+    Printer().table(("QUOTA", "MOST"), ([name, "-" if most is None else most] for name, most in changed["quotas"].items()))
+
+
+def _quota(text: str) -> tuple[str, int | None]:
+    name, _, number = text.partition("=")
+    if number == "none":
+        return name, None
+    if not number.isdecimal():
+        raise CliError(f"{text} is no quota.", hint="Write --quota runs_per_day=1000, or --quota runs_per_day=none.")
+    return name, int(number)

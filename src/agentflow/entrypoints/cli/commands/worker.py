@@ -10,7 +10,7 @@ from agentflow.entrypoints.cli.options import DataDir
 
 def worker(
     concurrency: Annotated[
-        int | None, typer.Option("--concurrency", min=1, help="Runs it drives at a time; default 1000 (AGENTFLOW_MAX_CONCURRENT_RUNS).")
+        int | None, typer.Option("--concurrency", min=1, help="Runs it drives at a time; default 2000 (AGENTFLOW_MAX_CONCURRENT_RUNS).")
     ] = None,
     metrics_port: Annotated[
         int | None,

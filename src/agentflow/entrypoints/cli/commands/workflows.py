@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agentflow.entrypoints.cli.commands import transfer
+from agentflow.entrypoints.cli.commands import sharing, transfer
 from agentflow.entrypoints.cli.exits import Exit
 from agentflow.entrypoints.cli.files import read_object
 from agentflow.entrypoints.cli.options import AsJson, DataDir, Limit, Server
@@ -16,11 +16,19 @@ Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Id of the wor
 
 
 @app.command("list")
-def list_(limit: Limit = 50, server: Server = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def list_(
+    public: Annotated[bool, typer.Option("--public", help="The public ones of all organisations.")] = False,
+    shared: Annotated[bool, typer.Option("--shared", help="Only those that others shared with you.")] = False,
+    limit: Limit = 50,
+    server: Server = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """List the stored workflows."""
     from agentflow.entrypoints.cli.sync import with_client
 
-    page = with_client(server, data_dir, lambda client: client.get("/workflows", limit=limit))
+    path, owner = "/shared/workflows" if public else "/workflows", "others" if shared and not public else None
+    page = with_client(server, data_dir, lambda client: client.get(path, limit=limit, owner=owner))
     if as_json:
         emit_json(page)
         return
@@ -69,3 +77,7 @@ def delete(workflow: Workflow, server: Server = None, data_dir: DataDir = None) 
 
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
+app.command("confirm")(transfer.confirm)
+app.command("fork")(transfer.fork)
+app.command("share")(sharing.share)
+app.command("unshare")(sharing.unshare)

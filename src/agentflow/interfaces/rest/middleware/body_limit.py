@@ -1,4 +1,4 @@
-"""Reads request bodies up to a limit, and refuses what cannot be stored before anything looks at it."""
+"""Reads request bodies up to a limit."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +25,6 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         try:
-            _check_target(scope)
             length = _declared_length(scope)
             body = b"" if length == 0 else await self._read(length, receive)
         except AgentFlowError as error:
@@ -61,12 +60,6 @@ class BodyLimit:
             f"The body is larger than {self._max_bytes} bytes (setting max_body_bytes).",
             hint="Send less at a time, or raise AGENTFLOW_MAX_BODY_BYTES.",
         )
-
-
-def _check_target(scope: Scope) -> None:
-    # No database of ours can hold NUL in text, and nothing that we store has a name with it.
-    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-        raise Malformed("The address contains NUL (%00).")
 
 
 def _declared_length(scope: Scope) -> int | None:

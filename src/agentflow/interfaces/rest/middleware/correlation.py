@@ -5,6 +5,7 @@ import re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from agentflow.endpoints.edges import address_of
 from agentflow.endpoints.requests import REQUEST_ID
 from agentflow.infra.audit.trail import enter_address
 from agentflow.infra.observability import tracing
@@ -43,7 +44,7 @@ class Correlation:
         bound = {"request_id": scope[REQUEST_ID]}
         if trace is not None:
             bound |= {"trace_id": trace[0], "parent_span_id": trace[1]}
-        enter_address(scope["client"][0] if scope.get("client") else None)
+        enter_address(address_of(scope) or None)
         entered = enter_request(None if trace is None else parent)
         try:
             with bound_contextvars(**bound):

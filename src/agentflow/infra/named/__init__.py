@@ -1,0 +1,1 @@
+"""Things that have a name within their tenant: secrets, variables."""

@@ -1,0 +1,1 @@
+"""Who sees a workflow besides its owner: members, everybody, and whoever has a link."""

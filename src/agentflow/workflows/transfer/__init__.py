@@ -1,0 +1,1 @@
+"""Workflows that come and go: export, import with a look beforehand, and copies."""
