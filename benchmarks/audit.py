@@ -1,69 +1,19 @@
-"""What the audit log costs runs: the same chains with and without a record each, in turns, in one process that also seals them."""
+"""What the audit log costs runs, in a process that also seals it."""
 
-import asyncio
-import tempfile
-import time
-from contextlib import ExitStack
-from pathlib import Path
-from statistics import median
-
-from agentflow.bootstrap.container import Container, open_container
-from agentflow.config.settings import Settings
-from agentflow.identity.permissions import ALL_PERMISSIONS
-from agentflow.identity.subject import Subject
-from agentflow.infra.observability.logging import configure_logging
-from agentflow.runtime.runs.schemas import RunStart
-from agentflow.workflows.definitions.schemas import WorkflowCreate
+from agentflow.bootstrap.container import Container
+from benchmarks import in_turns
 from benchmarks.report import Figure
-from benchmarks.setting import postgres
-from benchmarks.specs import chain
-
-ROUNDS, RUNS, AT_ONCE = 8, 400, 64
-MOST_PERCENT = 10.0
 
 
 def measure() -> list[Figure]:
     """Measure on SQLite and on PostgreSQL."""
-    configure_logging("error", "console")
-    figures = []
-    with ExitStack() as stack:
-        for name, url in (("SQLite", None), ("PostgreSQL", stack.enter_context(postgres()))):
-            with tempfile.TemporaryDirectory() as folder:
-                settings = Settings(data_dir=Path(folder), database_url=url)
-                figures += asyncio.run(_measure(settings, name))
-    return figures
+    return in_turns.measure("the audit log", _switch)
 
 
-async def _measure(settings: Settings, name: str) -> list[Figure]:
-    async with open_container(settings) as container:
-        subject = Subject(container.owner.tenant_id, container.owner.user_id, ALL_PERMISSIONS, "owner")
-        await container.workflows.create(subject, WorkflowCreate(spec=chain(10)))
-        ports = container.runs._ports  # noqa: SLF001 - the only way to run without what is always there
-        await _round(container, subject)
-        rates: dict[bool, list[float]] = {True: [], False: []}
-        for number in range(2 * ROUNDS):
-            on = number % 4 in (0, 3)  # neither of the two comes always first
-            ports.trail = container.trail if on else None
-            rates[on].append(await _round(container, subject))
-        ports.trail = container.trail
-    with_it, without = median(rates[True]), median(rates[False])
-    cost = (without - with_it) / without * 100
-    return [
-        Figure(f"10-node chain with audit log, {name}", with_it, "runs/s", floor=without, floor_name="without"),
-        Figure(f"cost of the audit log, {name}", cost, "%", f"≤ {MOST_PERCENT:g} %", cost <= MOST_PERCENT),
-    ]
+def _switch(container: Container) -> in_turns.Switch:
+    ports = container.runs._ports  # noqa: SLF001 - the only way to run without what is always there
 
+    def switch(on: bool) -> None:
+        ports.trail = container.trail if on else None
 
-async def _round(container: Container, subject: Subject) -> float:
-    """Run the chain many times, many at a time, and return the runs in a second."""
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one() -> None:
-        async with places:
-            run = await container.runs.start_stored(subject, "chain", RunStart())
-            ended = await container.runs.wait(subject, run.id, 30)
-            assert ended.status.value == "succeeded", ended
-
-    begin = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(RUNS)))
-    return RUNS / (time.perf_counter() - begin)
+    return switch

@@ -1,4 +1,4 @@
-"""A cluster: one server and one worker on PostgreSQL and a broker; durable ten-node chains beside Celery chains of ten tasks that do nothing."""
+"""A cluster: one server and one worker on PostgreSQL and a broker; durable ten-node chains beside ten steps of Celery, DBOS and Prefect."""
 
 import os
 import tempfile
@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agentflow.infra.crypto import new_key, to_text
+from benchmarks import rivals
 from benchmarks.report import Figure
 from benchmarks.setting import apart, call, load, postgres, store
 from benchmarks.specs import chain
@@ -25,6 +26,10 @@ STARTS = 200
 
 def measure() -> list[Figure]:
     """Measure on either broker."""
+    with postgres() as url:
+        dbos = rivals.apart("dbos_chain", rivals.DBOS, url)["per_s"]
+    with postgres() as url:
+        prefect = rivals.apart("prefect_chain", rivals.PREFECT, url)["per_s"]
     figures: list[Figure] = []
     for name, url in BROKERS.items():
         rival = apart("celery_chain", url, BROKERS["Redis"])["per_s"]
@@ -35,6 +40,8 @@ def measure() -> list[Figure]:
             starts = hot_starts(api, workflow)
         figures += [
             Figure(f"cluster, 10-node chain, {name}", ours, "runs/s", "≥ 3 x", ours >= 3 * rival, rival, "Celery chain of 10 no-ops"),
+            Figure(f"cluster, 10-node chain, {name}", ours, "runs/s", "≥ 5 x", ours >= 5 * dbos, dbos, "DBOS behind FastAPI, PostgreSQL"),
+            Figure(f"cluster, 10-node chain, {name}", ours, "runs/s", "≥ 10 x", ours >= 10 * prefect, prefect, "Prefect, 10 no-op tasks"),
             Figure(f"cluster, 10-node chain, {name}", ours, "runs/s", f"> {RESTATE:g}", ours > RESTATE),
             Figure(f"accept to first node, p50, {name}", starts[STARTS // 2], "ms", "≤ 15", starts[STARTS // 2] <= 15),
             Figure(f"accept to first node, p99, {name}", starts[STARTS * 99 // 100], "ms", "≤ 60", starts[STARTS * 99 // 100] <= 60),

@@ -19,6 +19,11 @@ NAMES = (
     "limits",
     "overload",
     "audit",
+    "isolation",
+    "cluster",
+    "soak",
+    "auth",
+    "users",
 )
 
 

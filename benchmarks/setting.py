@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,20 @@ def store(process: ServerProcess, spec: dict[str, Any]) -> str:
 
 def call(process: ServerProcess, method: str, path: str, value: Any = None) -> Any:
     """Send one request and return the JSON of the answer."""
+    return _send(process, lambda connection: connection.json(method, path, value))
 
+
+def text(process: ServerProcess, path: str) -> str:
+    """Return what a page says."""
+    body: bytes = _send(process, lambda connection: connection.request("GET", path))[1]
+    return body.decode()
+
+
+def _send(process: ServerProcess, request: Callable[[Connection], Awaitable[Any]]) -> Any:
     async def send() -> Any:
         connection = Connection(process.port, process.key)
         try:
-            return await connection.json(method, path, value)
+            return await request(connection)
         finally:
             connection.close()
 
@@ -66,7 +75,7 @@ def call(process: ServerProcess, method: str, path: str, value: Any = None) -> A
 def apart(module: str, *arguments: object) -> dict[str, Any]:
     """Run a module of this package in a process of its own and return the JSON it prints."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
-    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=120).stdout)
+    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=400).stdout)
     return result
 
 

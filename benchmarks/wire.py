@@ -7,11 +7,18 @@ import orjson
 
 
 class Connection:
-    """One connection; one request at a time."""
+    """One connection; one request at a time.
 
-    def __init__(self, port: int, key: str) -> None:
+    Args:
+        port: of the server on this machine.
+        key: an API key; empty for none.
+        more: further headers, each with its end of line.
+    """
+
+    def __init__(self, port: int, key: str, more: str = "") -> None:
         self._port = port
-        self._head = f"Host: 127.0.0.1\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+        credential = f"X-API-Key: {key}\r\n" if key else ""
+        self._head = f"Host: 127.0.0.1\r\n{credential}{more}Content-Type: application/json\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:

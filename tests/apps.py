@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 from fastapi import FastAPI
 
@@ -16,8 +15,7 @@ from agentflow.entrypoints.cli.asgi import AsgiTransport
 from agentflow.infra.db import migrate
 from agentflow.infra.db.engine import Database
 from agentflow.interfaces.rest.app import create_app
-from agentflow.kit.ids import new_id
-from tests.databases import POSTGRES
+from tests.databases import empty, new_postgres
 
 BASE = "http://agentflow.test"
 
@@ -38,13 +36,10 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_postgres() -> Iterator[str]:
-    """Give the name of a migrated PostgreSQL database to copy."""
-    name = f"agentflow_template_{new_id().replace('-', '')}"
-    with psycopg.connect(POSTGRES, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-        asyncio.run(_migrate(POSTGRES.rsplit("/", 1)[0] + f"/{name}"))
-        yield name
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    """Give the URL of a migrated PostgreSQL database, which one test after the other may use once it is emptied."""
+    with new_postgres() as url:
+        asyncio.run(_migrate(url))
+        yield url
 
 
 @pytest.fixture
@@ -57,13 +52,10 @@ def settings(tmp_path: Path, migrated_file: Path) -> Settings:
 
 
 @pytest.fixture
-def settings_on_postgres(settings: Settings, migrated_postgres: str) -> Iterator[Settings]:
-    """Give settings on a PostgreSQL database of the test's own."""
-    name = f"agentflow_{new_id().replace('-', '')}"
-    with psycopg.connect(POSTGRES, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
-        yield settings.model_copy(update={"database_url": POSTGRES.rsplit("/", 1)[0] + f"/{name}"})
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def settings_on_postgres(settings: Settings, migrated_postgres: str) -> Settings:
+    """Give settings on an empty PostgreSQL database."""
+    empty(migrated_postgres)
+    return settings.model_copy(update={"database_url": migrated_postgres})
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +24,19 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[Server]:
     """Start the server on a free port, with nothing else configured."""
-    data_dir = tmp_path_factory.mktemp("server") / "data"
-    log = data_dir.parent / "server.log"
+    # The examples call a receiver on this machine.
+    with started(tmp_path_factory.mktemp("server"), http_allowed_hosts="127.0.0.1") as opened:
+        yield opened
+
+
+@contextmanager
+def started(folder: Path, **settings: str) -> Iterator[Server]:
+    """Run a server on a free port, with some settings."""
+    data_dir, log = folder / "data", folder / "server.log"
     with log.open("wb") as output:
         command = [Path(sys.executable).with_name("agentflow"), "serve", "--port", "0", "--data-dir", str(data_dir)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTFLOW_")}
-        # The examples call a receiver on this machine.
-        environment["AGENTFLOW_HTTP_ALLOWED_HOSTS"] = "127.0.0.1"
+        environment |= {f"AGENTFLOW_{name.upper()}": value for name, value in settings.items()}
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         yield Server(announced(process, log), data_dir)

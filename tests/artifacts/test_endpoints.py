@@ -41,7 +41,7 @@ async def test_an_artifact_lives_and_dies(client: httpx.AsyncClient, container: 
 
 
 async def test_a_download_is_saved_and_never_run(client: httpx.AsyncClient) -> None:
-    """A page that somebody sent is no page of ours: it is an attachment, sandboxed, and not sniffed."""
+    """S56: a page that somebody sent is no page of ours: it is an attachment, sandboxed, and not sniffed."""
     artifact = (await _send(client)).json()
     headers = (await client.get(f"/artifacts/{artifact['id']}/content")).headers
     assert headers["content-disposition"].startswith("attachment;")
@@ -69,7 +69,7 @@ async def test_sending_again_with_the_same_key_stores_one_file(client: httpx.Asy
 
 
 async def test_another_tenant_sees_nothing(client: httpx.AsyncClient, container: Container) -> None:
-    """An artifact of another tenant is one that does not exist."""
+    """S32: an artifact of another tenant is one that does not exist."""
     artifact = (await _send(client)).json()
     stranger = Subject(new_id(), new_id(), ALL_PERMISSIONS)
     for attempt in (container.artifacts.get, container.artifacts.content, container.artifacts.delete):
@@ -106,7 +106,7 @@ async def test_a_file_that_is_gone_is_410(client: httpx.AsyncClient, container: 
 
 
 async def test_what_is_no_form_with_a_file_is_refused(client: httpx.AsyncClient) -> None:
-    """Wrong type 415, no file 400; nothing is stored."""
+    """S57: wrong type 415, no file 400; nothing is stored."""
     assert (await client.post("/artifacts", json={"file": {"filepath": "/etc/passwd"}})).status_code == 415
     assert (await client.post("/artifacts", files={"other": ("a", b"x")})).status_code == 400
     assert (await client.post("/artifacts", data={"file": "text"}, files={})).status_code in (400, 415)

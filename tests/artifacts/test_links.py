@@ -47,7 +47,7 @@ async def test_a_link_needs_no_credential(client: httpx.AsyncClient, anonymous: 
 
 
 async def test_a_changed_link_is_refused(client: httpx.AsyncClient, anonymous: httpx.AsyncClient):
-    """Each byte of a token counts, and it counts for its artifact only; the answer does not tell whether the artifact exists."""
+    """S32: each byte of a token counts, and it counts for its artifact only; the answer does not tell whether the artifact exists."""
     artifact, url = await _linked(client)
     other, _ = await _linked(client)
     token = url.partition("token=")[2]
@@ -62,7 +62,7 @@ async def test_a_changed_link_is_refused(client: httpx.AsyncClient, anonymous: h
 
 
 async def test_a_link_ends(container: Container, client: httpx.AsyncClient):
-    """From the moment on that was told, it is gone."""
+    """S32: from the moment on that was told, it is gone."""
     artifact, _ = await _linked(client)
     clock = ShiftedClock()
     links = Links(Signer(container.database, clock, PURPOSE), clock)

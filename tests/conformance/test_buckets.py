@@ -1,6 +1,7 @@
 """What every implementation of token buckets has to do: one suite, in memory and in Redis."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -66,7 +67,8 @@ async def _open(kind: str, line: Line) -> AsyncIterator[Place]:
         return
     async with open_redis(REDIS, repeats=0) as redis:
         yield Place(RedisBuckets(redis, lambda: now[0]), line, now)
-        await redis.delete(*[key async for key in redis.scan_iter(f"agentflow:limits:{{{line.key}}}:*")])
+        literal = re.sub(r"([*?\[\]\\])", r"\\\1", line.key)
+        await redis.delete(*[key async for key in redis.scan_iter(f"agentflow:limits:{{{literal}}}:*")])
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -185,7 +187,7 @@ async def test_what_was_estimated_too_high_is_put_back(kind: str) -> None:
 
 
 async def test_lines_do_not_know_one_another(kind: str) -> None:
-    """The same limits under another key are other limits."""
+    """S40: the same limits under another key are other limits."""
     async with place(kind, Bucket("messages", 1.0, 1.0)) as at:
         await at.ask(1.0)
         other = Line(at.line.key + ":other", at.line.buckets)
@@ -234,7 +236,8 @@ async def _campaign(kind: str, rate: float, capacity: float, steps: list[Any]) -
             await at.look(owner, new, leaving)
             await at.look("b" if owner == "a" else "a")
         left -= {ticket for _, ticket in at.passed}
-        for _ in range(5 * len(at.asked) + 5):
+        seconds_owed = sum(ask.costs[0] for _, ask, _ in at.asked.values()) / rate
+        for _ in range(5 * len(at.asked) + 5 + 2 * int(seconds_owed)):
             turn = await at.look("a")
             await at.look("b")
             at.wait(min(turn.next_s, 1.0))
@@ -254,3 +257,18 @@ def _check_windows(at: Place, rate: float, capacity: float) -> None:
         for when, cost in times[i:]:
             total += cost
             assert total <= capacity + rate * (when - begin) + over + 1e-6
+
+
+@pytest.mark.parametrize(
+    "name", ["*", "a?", "[a-z]", "}:levels{", "\r\nFLUSHALL\r\n", "a b\x00c", "'] redis.call('FLUSHALL') --", "ü\u2028"]
+)
+async def test_s59_commands_and_patterns_in_a_name_are_a_name(kind: str, name: str) -> None:
+    """A line of such a name has its own tokens, and others keep theirs."""
+    mark, bucket = new_id(), Bucket("messages", 0.001, 1.0)
+    async with _open(kind, Line(f"test:{mark}:{name}", (bucket,))) as odd, _open(kind, Line(f"test:{mark}:a", (bucket,))) as plain:
+        first = await plain.ask(1.0)
+        second = await odd.ask(1.0)
+        assert plain.has_passed(first)
+        assert odd.has_passed(second)
+        again = await plain.ask(1.0)
+        assert not plain.has_passed(again)

@@ -45,7 +45,7 @@ async def test_an_accepted_run_is_driven_once(world: World, broker: str | None):
 
 
 async def test_hints_again_and_hints_of_nothing_start_nothing(world: World, broker: str | None):
-    """A hint of a run that is driven, has ended or never was changes nothing."""
+    """S80: a hint of a run that is driven, has ended or never was changes nothing."""
     async with serving(world, broker) as runs:
         run = await runs.start_inline(SUBJECT, spec_of([probe("a", wait_for="gate")]), {})
         await world.probe.arrival("gate").wait()

@@ -92,7 +92,7 @@ async def test_a_store_that_answers_passes_the_check(objects: Objects):
 
 @pytest.mark.parametrize("key", ["../outside", "/etc/passwd", "t/../../x", "t//a", "", "t/\0", ".unfinished/x"])
 async def test_a_key_cannot_lead_out_of_the_store(objects: Objects, key: str):
-    """Keys are plain relative paths."""
+    """S56: keys are plain relative paths."""
     with pytest.raises(ValueError, match="no key"):
         await objects.put(key, b"x")
     with pytest.raises(ValueError, match="no key"):

@@ -49,3 +49,15 @@ def test_the_image_is_built_from_a_file_that_is_there(services: dict[str, Any]):
     build = services["api"]["build"]
     dockerfile = (COMPOSE.parent / build["context"] / build["dockerfile"]).resolve()
     assert 'ENTRYPOINT ["agentflow"]' in dockerfile.read_text()
+
+
+def test_the_image_holds_the_installed_package_only(services: dict[str, Any]):
+    """The checkout with its history and tests stays in the stage that builds; packages come by the hashes of the lock."""
+    build = services["api"]["build"]
+    text = (COMPOSE.parent / build["context"] / build["dockerfile"]).resolve().read_text()
+    building, final = text.split("\nFROM ")[1:]
+    assert "COPY . /src" in building
+    assert [line for line in final.splitlines() if line.startswith("COPY")] == ["COPY --from=build /opt/agentflow /opt/agentflow"]
+    assert "--require-hashes" in building
+    assert "--frozen --no-dev --no-editable" in building
+    assert "USER agentflow" in final

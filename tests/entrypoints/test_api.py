@@ -44,7 +44,7 @@ def ask(connection, method, path, body=None, headers=None, **options):
 
 
 def test_a_connection_survives_bodies_that_are_too_large(connection, key):
-    """Fifty megabytes are answered by 413, told or in chunks, and the same connection serves the next request."""
+    """S87: fifty megabytes are answered by 413, told or in chunks, and the same connection serves the next request."""
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     sock_before = None
     for body, encode in ((b"x" * 5 * TEN_MEGABYTES, False), ((b"x" * 1_000_000 for _ in range(50)), True)):
@@ -75,7 +75,7 @@ def test_a_connection_survives_bodies_that_are_no_json(connection, key, body):
     ],
 )
 def test_a_client_that_speaks_nonsense_harms_nobody(server, sent):
-    """Whatever a socket sends, and also when it leaves in the middle, the next client is served."""
+    """S86: whatever a socket sends, and also when it leaves in the middle, the next client is served."""
     host, port = server.netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as raw:
         raw.sendall(sent)

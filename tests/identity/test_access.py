@@ -13,6 +13,7 @@ from agentflow.entrypoints.cli.asgi import AsgiTransport
 from agentflow.identity.auth import COOKIE
 from agentflow.identity.owner import LOOPBACK, RemoteBindRefused, check_bind
 from agentflow.identity.sessions.service import Device
+from agentflow.infra.audit.trail import Doer
 from agentflow.interfaces.rest.app import create_app
 from tests.apps import BASE
 
@@ -28,7 +29,7 @@ def key(container):
 async def browser(container):
     """Return the cookie of a browser that the owner is signed in with."""
     owner = container.owner
-    return await container.identity.sessions.open_browser(owner.tenant_id, owner.user_id, Device())
+    return await container.identity.sessions.open_browser(Doer(owner.tenant_id, owner.user_id, "owner"), Device())
 
 
 async def test_the_first_start_writes_a_key_for_the_owner_alone(container, settings):
@@ -83,7 +84,7 @@ async def test_s01_every_guarded_operation_refuses_strangers(anonymous):
 
 
 async def test_a_link_signs_a_browser_in_once(anonymous, container):
-    """The cookie is out of reach for scripts and other sites; the link is worthless afterwards, also for two at once."""
+    """S135: the cookie is out of reach for scripts and other sites; the link is worthless afterwards, also for two at once."""
     token = await container.owners.sign_in_token(container.owner)
     answers = await asyncio.gather(*(anonymous.get("/api/v1/auth/link", params={"token": token}) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [303, 401, 401, 401, 401]
@@ -103,7 +104,7 @@ async def test_a_link_grows_old(anonymous, container):
 
 
 async def test_a_secret_is_good_for_its_own_use_only(anonymous, container, key):
-    """A link is no key, a key is no link, a session is no key."""
+    """S22: a link is no key, a key is no link, a session is no key."""
     token = await container.owners.sign_in_token(container.owner)
     assert (await anonymous.get(ME, headers={"X-API-Key": token})).status_code == 401
     assert (await anonymous.get("/api/v1/auth/link", params={"token": key})).status_code == 401
@@ -125,7 +126,7 @@ async def test_a_secret_is_good_for_its_own_use_only(anonymous, container, key):
     ],
 )
 async def test_another_site_cannot_act_with_the_cookie(anonymous, container, headers, status):
-    """A changing request with the cookie must come from this site; reading may come from anywhere."""
+    """S133: a changing request with the cookie must come from this site; reading may come from anywhere."""
     session = await browser(container)
     cookie = {"Cookie": f"{COOKIE}={session}"}
     answer = await anonymous.post("/api/v1/workflows/validate", json={"spec": {}}, headers=cookie | headers)
@@ -173,14 +174,14 @@ async def test_a_key_of_another_database_is_replaced(settings, tmp_path, migrate
 
 
 async def test_no_secret_is_stored(container, key):
-    """The database holds hashes, not keys."""
+    """S18: the database holds hashes, not keys."""
     files = container.settings.data_dir.glob("agentflow.db*")
     assert all(key.encode() not in file.read_bytes() for file in files)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.com", ""])
 def test_the_server_does_not_listen_beyond_this_machine(host):
-    """Before anybody has a password, only loopback is served."""
+    """S26: before anybody has a password, only loopback is served."""
     with pytest.raises(RemoteBindRefused):
         check_bind(host, is_protected=False)
     check_bind(host, is_protected=True)

@@ -214,7 +214,7 @@ async def test_s12_signing_out_ends_both_tokens(app, stranger, later):
 
 
 async def test_s12_a_browser_signs_in_and_out_by_cookie(app, stranger):
-    """The answer holds no token; signing out deletes the cookie with the attributes that it was set with."""
+    """S25: the answer holds no token; signing out deletes the cookie with the attributes that it was set with."""
     await register(stranger, username="ada")
     answer = await stranger.post("/auth/login", json={"username": "ada", "password": PASSWORD, "browser": True})
     assert "access_token" not in answer.json()

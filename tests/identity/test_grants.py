@@ -132,6 +132,35 @@ async def test_a_grant_opens_one_collection(client, nobody):
     assert (await nobody.delete(f"/collections/{made[0]}")).status_code == 403
 
 
+async def test_a_grant_opens_one_source(client, nobody):
+    """It is listed, read, tried and changed as far as the role goes, taken back with the grant; the others are not there."""
+    made = [
+        (await client.post("/sources", json={"name": name, "kind": "vector", "config": {"collection": "c"}})).json()["id"] for name in "ab"
+    ]
+    assert (await nobody.get("/sources")).status_code == 403
+    me = (await nobody.get("/auth/me")).json()["user_id"]
+    body = {"grantee_kind": "user", "grantee_id": me, "resource_kind": "source", "resource_id": made[0], "role": "viewer"}
+    assert (await client.post("/grants", json={**body, "resource_id": me})).json()["code"] == "RESOURCE_NOT_FOUND"
+    granted = (await client.post("/grants", json=body)).json()
+    assert [item["id"] for item in (await nobody.get("/sources?count=true")).json()["items"]] == [made[0]]
+    for ref in (made[0], "a"):
+        assert (await nobody.get(f"/sources/{ref}")).status_code == 200
+    change = {"config": {"collection": "d"}}
+    for ref in (made[1], "b"):
+        assert (await nobody.get(f"/sources/{ref}")).json()["code"] == "SOURCE_NOT_FOUND"
+    assert (await nobody.post(f"/sources/{made[0]}/test")).status_code == 403
+    assert (await nobody.put(f"/sources/{made[0]}", json=change)).status_code == 403
+    await client.delete(f"/grants/{granted['id']}")
+    assert (await nobody.get(f"/sources/{made[0]}")).status_code == 403
+    await client.post("/grants", json={**body, "role": "developer"})
+    assert (await nobody.put(f"/sources/{made[0]}", json=change)).json()["version"] == 2
+    assert (await nobody.post(f"/sources/{made[0]}/test")).status_code == 200
+    for method, path in (("PUT", "/sources/b"), ("POST", "/sources/b/test")):
+        answer = await nobody.request(method, path, **({"json": change} if method == "PUT" else {}))
+        assert answer.json()["code"] == "SOURCE_NOT_FOUND"
+    assert (await nobody.delete(f"/sources/{made[0]}")).status_code == 403
+
+
 async def test_quotas_bound_one_organisation_and_no_other(app, client):
     """Runs a day and bytes kept, set by whoever runs the installation; another organisation goes on."""
     async with working_as(app, client, "ada", "owner") as ada:

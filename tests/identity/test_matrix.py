@@ -29,6 +29,8 @@ PUBLIC = {
     "GET /.well-known/jwks.json",
     "GET /api/v1/artifacts/{artifact_id}/download",
     "GET /api/v1/auth/link",
+    "GET /api/v1/shared/workflow",
+    "GET /api/v1/shared/workflows/{workflow_id}",
     "GET /health/live",
     "GET /health/ready",
     "POST /api/v1/auth/email/verify",
@@ -40,7 +42,7 @@ PUBLIC = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/token",
 }
-"""What anybody may call: it proves who somebody is, says nothing of anybody, or wants a signed link."""
+"""What anybody may call: it proves who somebody is, says nothing of anybody, shows what is public, or wants a link."""
 
 SIGNED = {
     "DELETE /api/v1/sessions/{session}",
@@ -48,8 +50,10 @@ SIGNED = {
     "GET /api/v1/auth/me",
     "GET /api/v1/sessions",
     "GET /api/v1/sessions/{session}",
+    "GET /api/v1/shared/workflows",
     "GET /api/v1/tenants",
     "GET /api/v1/tenants/{tenant}",
+    "GET /api/v1/tenants/{tenant}/usage",
     "PATCH /api/v1/auth/me",
     "PATCH /api/v1/tenants/{tenant}",
     "POST /api/v1/auth/email/send",
@@ -59,6 +63,7 @@ SIGNED = {
     "POST /api/v1/auth/totp",
     "POST /api/v1/auth/totp/confirm",
     "POST /api/v1/auth/totp/remove",
+    "POST /api/v1/shared/workflow/accept",
     "POST /api/v1/tenants",
     "PUT /api/v1/auth/password",
     "PUT /api/v1/sessions/{session}/workflows",
@@ -148,12 +153,16 @@ async def mine(client) -> Mapping[str, str]:
     user = (await made("/users", json={"username": "robot", "kind": "service", "roles": ["viewer"]}))["id"]
     await made("/roles", json={"name": "support", "permissions": ["runs:read"]})
     grant = {"grantee_kind": "user", "grantee_id": user, "resource_kind": "workflow", "resource_id": workflow, "role": "viewer"}
+    share = (await made(f"/workflows/{workflow}/share", json={"user": "owner", "role": "viewer"}))["id"]
+    link = (await made(f"/workflows/{workflow}/links", json={}))["id"]
     secret = (await made("/secrets", json={"name": "PASSWORD", "value": "a secret of the first"}))["id"]
     variable = (await made("/variables", json={"name": "greeting", "value": "hello"}))["id"]
     source = (await made("/sources", json={"name": "shop", "kind": "http", "config": {"base_url": "https://example.com"}}))["id"]
     invitation = await made("/tenants/current/invitations", json={"email": "zoe@example.com", "roles": ["viewer"]})
     return {
         "workflow": workflow,
+        "share_id": share,
+        "link_id": link,
         "node_id": "a",
         "edge_id": "a-b",
         "number": "1",

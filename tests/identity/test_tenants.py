@@ -223,7 +223,7 @@ async def test_s45_a_deleted_organisation_lets_nobody_in(app, ada, stranger):
 
 
 async def test_an_administrator_does_not_get_into_other_organisations(app, client, ada, mails):
-    """Whoever administers an account sets no password of somebody who is a member elsewhere too."""
+    """S29: whoever administers an account sets no password of somebody who is a member elsewhere too."""
     second = (await ada.post("/tenants", json={"name": "Second"})).json()["id"]
     bob_id = (await hire(client, "bob", "viewer", email="bob@example.com"))["id"]
     async with speaking(app, await enter(app, ada, second)) as there, speaking(app) as nobody:

@@ -46,7 +46,7 @@ def test_any_input_gives_a_value_or_the_typed_error(data: bytes | str) -> None:
     ],
 )
 def test_what_no_database_keeps_is_refused_with_its_place(text: str, path: str) -> None:
-    """NaN, infinities and NUL are named by JSON Pointer."""
+    """S81: NaN, infinities and NUL are named by JSON Pointer."""
     with pytest.raises(json.InvalidJson) as caught:
         json.loads(text)
     assert caught.value.path == path
@@ -70,7 +70,7 @@ def test_depth_is_counted_exactly(depth: int) -> None:
 
 @pytest.mark.parametrize("levels", [900, 100_000])
 def test_bottomless_nesting_is_refused_without_recursion(levels: int) -> None:
-    """Depth cannot exhaust Python's stack, in lists nor in objects."""
+    """S83: depth cannot exhaust Python's stack, in lists nor in objects."""
     for text in ("[" * levels + "]" * levels, '{"a":' * levels + "1" + "}" * levels):
         with pytest.raises(json.InvalidJson):
             json.loads(text)

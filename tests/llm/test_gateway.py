@@ -84,7 +84,7 @@ async def test_openai_itself_is_spoken_to_in_its_newer_words(gateway: LLMGateway
 
 
 async def test_private_addresses_are_guarded(server: OpenAIServer) -> None:
-    """A model server on this machine is out of reach unless the settings allow its host."""
+    """S65: a model server on this machine is out of reach unless the settings allow its host."""
     http = GuardedHttpClient()
     gateway = LLMGateway(http.transport)
     with pytest.raises(NodeError) as caught:

@@ -46,7 +46,7 @@ class FakeContext:
     http: HttpClient = field(default_factory=lambda: Absent("http"))  # type: ignore[assignment]
     models: ModelGateway = field(default_factory=lambda: Absent("models"))  # type: ignore[assignment]
     knowledge: Knowledge = field(default_factory=lambda: Absent("knowledge"))  # type: ignore[assignment]
-    open_database: Callable[[ResolvedSource], DatabaseSource] | None = None
+    open_database: Callable[[ResolvedSource, str], DatabaseSource] | None = None
     child: ChildRun | None = None
     """What ``run_child`` answers."""
     reply: Reply | None = None
@@ -60,7 +60,7 @@ class FakeContext:
     def database(self) -> DatabaseSource:
         assert self.open_database is not None
         assert self.source is not None
-        return self.open_database(self.source)
+        return self.open_database(self.source, self.tenant_id)
 
     def token(self, text: str) -> None:
         self.tokens.append(text)

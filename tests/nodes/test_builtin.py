@@ -60,7 +60,7 @@ def test_any_garbage_in_a_config_is_answered(node_type: NodeType) -> None:
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
-    """A plugin cannot replace a built-in."""
+    """S130: a plugin cannot replace a built-in."""
     registry = builtin_registry()
     with pytest.raises(InvalidNodeType, match="already"):
         registry.add(TYPES[0])

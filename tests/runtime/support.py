@@ -157,7 +157,7 @@ class StoredWorkflows:
         if ref not in self.specs:
             raise NotFound(f"There is no workflow {ref}.")
         spec = self.specs[ref]
-        return StoredVersion(workflow_id=new_id(), number=1, spec=spec, spec_hash=spec_hash(spec))
+        return StoredVersion(new_id(), 1, spec, spec_hash(spec), subject.user_id, "organisation")
 
 
 class ShiftedClock(SystemClock):
@@ -200,7 +200,7 @@ class World:
             models=None,  # type: ignore[arg-type]
             secrets=EnvironmentSecrets({}),
             sources=no_sources,
-            open_database=lambda source: None,  # type: ignore[arg-type,return-value]
+            open_database=lambda source, tenant_id: None,  # type: ignore[arg-type,return-value]
             knowledge=lambda subject: None,  # type: ignore[arg-type,return-value]
             workflows=self.workflows,  # type: ignore[arg-type]
             workspace=BareWorkspace(self.registry, settings),

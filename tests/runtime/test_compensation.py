@@ -108,7 +108,7 @@ async def test_a_cancelled_run_that_had_done_nothing_shows_no_error(world: World
 
 
 async def test_a_run_out_of_time_undoes_what_it_had_done(world: World):
-    spec = spec_of([undone("a"), probe("c", wait_for="gate"), undo("a")], ["a>c"], limits={"timeout_s": 0.3})
+    spec = spec_of([undone("a"), probe("c", wait_for="gate"), undo("a")], ["a>c"], limits={"timeout_s": 1.0})
     async with world.runtime() as runs:
         ended = await run_to_end(runs, spec)
     assert ended.status == "timed_out"

@@ -92,7 +92,7 @@ def _ways(node: dict[str, Any], edges: list[dict[str, Any]]) -> list[str]:
 @pytest.fixture(scope="module")
 def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, RunService, World]]:
     """Give an event loop with one runtime on SQLite for all examples."""
-    from tests.runtime.conftest import create_tables
+    from tests.databases import create_tables
 
     folder: Path = tmp_path_factory.mktemp("generated")
     world = World(Settings(data_dir=folder))

@@ -102,7 +102,7 @@ class Theatre:
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, Theatre]]:
     """Give an event loop with one theatre on SQLite for all examples."""
-    from tests.runtime.conftest import create_tables
+    from tests.databases import create_tables
 
     folder: Path = tmp_path_factory.mktemp("questions")
     world = World(Settings(data_dir=folder))

@@ -91,7 +91,7 @@ async def test_a_failed_item_fails_the_map_or_is_kept(world: World, mode: str, s
 
 
 async def test_too_many_items_are_refused_by_name(world: World):
-    """``max_map_items`` bounds a map, and nothing of it runs."""
+    """S90: ``max_map_items`` bounds a map, and nothing of it runs."""
     async with world.runtime(max_map_items=10) as runs:
         run = await run_to_end(runs, over({"node": {"type": "probe", "config": {}}}), {"xs": list(range(11))})
     assert run.error is not None

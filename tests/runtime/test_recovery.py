@@ -96,7 +96,9 @@ async def test_a_node_that_cannot_be_repeated_is_left_to_a_person(world: World):
     assert cancelled.status == "cancelled"
 
 
-async def _die_in(world: World, monkeypatch: pytest.MonkeyPatch, gate: str, run_id: str | None = None, **changed: Any) -> str:
+async def _die_in(
+    world: World, monkeypatch: pytest.MonkeyPatch, gate: str, run_id: str | None = None, spec: Any = None, **changed: Any
+) -> str:
     """Let a process begin a run (or take it up) and die of it at a gate: it gives nothing back. Returns the run's id."""
 
     async def nothing(self: Leases, run_ids: set[str] | None = None) -> None:
@@ -107,7 +109,7 @@ async def _die_in(world: World, monkeypatch: pytest.MonkeyPatch, gate: str, run_
         death.setattr(Leases, "release", nothing)
         async with world.runtime(shutdown_grace_s=0, **changed) as runs:
             if run_id is None:
-                run_id = (await runs.start_inline(SUBJECT, spec_of([probe("a", wait_for=gate)]), {})).id
+                run_id = (await runs.start_inline(SUBJECT, spec or spec_of([probe("a", wait_for=gate)]), {})).id
             await world.probe.arrival(gate).wait()
     return run_id
 
@@ -127,6 +129,41 @@ async def test_a_run_that_kills_its_owner_again_and_again_is_given_up(world: Wor
     assert world.probe.runs == {"a": 3}
     assert [item.id for item in dead.items] == [run_id]
     assert others.items == []
+
+
+async def _die_often(world: World, monkeypatch: pytest.MonkeyPatch, spec: Any, deaths: int) -> str:
+    """Start a run and let owners die of it at the gate."""
+    run_id = await _die_in(world, monkeypatch, "gate", spec=spec)
+    for _ in range(deaths - 1):
+        await _die_in(world, monkeypatch, "gate", run_id)
+    return run_id
+
+
+async def test_what_a_run_has_done_is_undone_when_its_workers_die_of_it(world: World, monkeypatch: pytest.MonkeyPatch):
+    """The node that killed them counts as failed; the effects before it are compensated, by an owner that lives."""
+    nodes = [probe("a", policy={"compensate": "un-a"}), probe("b", wait_for="gate"), probe("un-a")]
+    run_id = await _die_often(world, monkeypatch, spec_of(nodes, ["a>b"]), deaths=4)  # the first one got on
+    async with world.runtime() as runs:
+        run = await runs.wait(SUBJECT, run_id, 10)
+        dead = await runs.list(SUBJECT, RunFilter(dead_letter=True), PageRequest())
+        statuses = {node.node_id: node.status for node in await runs.nodes(SUBJECT, run_id)}
+    assert run.error is not None
+    assert (run.error.code, run.error.node_id) == ("TOO_MANY_ATTEMPTS", "b")
+    assert run.error.details["compensated"] == ["un-a[a]"]
+    assert [item.id for item in dead.items] == [run_id]
+    assert statuses == {"a": "completed", "b": "failed", "un-a": "skipped", "un-a[a]": "completed"}
+    assert world.probe.runs == {"a": 1, "b": 4, "un-a[a]": 1}
+
+
+async def test_a_run_goes_another_way_round_a_node_that_kills_its_workers(world: World, monkeypatch: pytest.MonkeyPatch):
+    """``on_error`` holds for it as for any other failure; such a run is no dead letter."""
+    nodes = [probe("b", policy={"on_error": "other"}, wait_for="gate"), probe("other", value="got round")]
+    run_id = await _die_often(world, monkeypatch, spec_of(nodes, []), deaths=3)
+    async with world.runtime() as runs:
+        run = await runs.wait(SUBJECT, run_id, 10)
+        dead = await runs.list(SUBJECT, RunFilter(dead_letter=True), PageRequest())
+    assert (run.status, run.outputs) == ("succeeded", "got round")
+    assert dead.items == []
 
 
 async def test_a_run_that_gets_on_is_not_given_up_however_often_its_owners_die(world: World, monkeypatch: pytest.MonkeyPatch):

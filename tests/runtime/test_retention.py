@@ -71,7 +71,7 @@ async def _runs(world: World, count: int, spec: Any = None, **settings: Any) -> 
 
 
 async def test_old_runs_are_deleted_with_all_that_belongs_to_them(world: World):
-    """Rows of nodes, events, checkpoints and large values, and their blobs: nothing of a run outlives it."""
+    """S113: rows of nodes, events, checkpoints and large values, and their blobs: nothing of a run outlives it."""
     branching = spec_of([probe("a", value=BIG), probe("l"), probe("r")], [{"from": "a", "to": ["l", "r"]}])
     await _runs(world, 2, branching, spill_bytes=1_000)
     async with keeper(world) as kept:

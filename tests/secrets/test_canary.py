@@ -144,7 +144,7 @@ async def stored_on_postgres(settings):
 
 
 async def test_s101_no_secret_leaves_a_trace(settings, logged):
-    """S101: whatever echoes them, the secrets are in no answer, row, file, log line, span or key of Redis."""
+    """S101, S170: whatever echoes them, the secrets are in no answer, row, file, log line, span or key of Redis."""
     redis_url = os.environ.get("AGENTFLOW_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
     with otlp_receiver() as collector:
         changed = {

@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import time
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from agentflow.nodes.builtin import builtin_registry
 from agentflow.spec.problems import Code
 from agentflow.spec.validate import parse_and_validate, validate
 from tests.spec.support import CATALOG, chain, check, node
+from tests.support.effort import effort
 
 REGISTRY = builtin_registry()
 
@@ -115,18 +115,16 @@ def test_deep_documents_get_an_answer():
 
 
 def test_a_specification_bomb_is_refused_at_once():
-    """Too many nodes or edges are refused before anything looks at them."""
+    """S90: too many nodes or edges are refused before anything looks at them."""
     bomb = {"name": "x", "nodes": [{"id": "a", "type": "x"}] * 10_000, "edges": [{"from": "a", "to": ["a"] * 100}] * 10_001}
-    before = time.process_time()
-    assert [(problem.code, problem.path) for problem in check(bomb, Limits(max_spec_bytes=100_000_000)).errors] == [
-        (Code.LIMIT_EXCEEDED, "/nodes"),
-        (Code.LIMIT_EXCEEDED, "/edges"),
-    ]
-    assert time.process_time() - before < 1
+    with effort() as cost:
+        errors = check(bomb, Limits(max_spec_bytes=100_000_000)).errors
+    assert [(problem.code, problem.path) for problem in errors] == [(Code.LIMIT_EXCEEDED, "/nodes"), (Code.LIMIT_EXCEEDED, "/edges")]
+    assert cost.units < 20
 
 
 def test_a_wide_fan_out_counts_as_edges():
-    """An edge to a million nodes is a million edges."""
+    """S90: an edge to a million nodes is a million edges."""
     document = chain(node("a"), node("b")) | {"edges": [{"from": "a", "to": ["b"] * 20_000}]}
     assert Code.LIMIT_EXCEEDED in [problem.code for problem in check(document).errors]
 
@@ -145,20 +143,20 @@ def _steps(count, config):
 
 
 def test_a_thousand_nodes_validate_quickly():
-    """A chain of 1,000 nodes with new templates, every fourth more than a path, takes at most 150 ms."""
+    """A chain of 1,000 nodes with new templates, every fourth more than a path; ``benchmarks/validation.py`` has the milliseconds."""
 
     def template(index, mark):
         name = f"nodes.n{index - 1}.t" if index else "inputs.q"
         return f"{{{{ {name}{' | upper' if index % 4 == 0 else ''} }}}} {mark}"
 
-    def seconds(mark):
+    def units(mark):
         document = _steps(1_000, lambda index: {"value": {"t": template(index, mark)}})
         gc.collect()
-        before = time.process_time()
-        assert validate(document, REGISTRY, Limits()).valid
-        return time.process_time() - before
+        with effort() as cost:
+            assert validate(document, REGISTRY, Limits()).valid
+        return cost.units
 
-    assert min(seconds(mark) for mark in range(4)) < 0.15
+    assert min(units(mark) for mark in range(4)) < 4
 
 
 def test_references_between_all_nodes_stay_quick():
@@ -169,10 +167,10 @@ def test_references_between_all_nodes_stay_quick():
         for index in range(count)
     ]
     edges = [{"from": f"n{index}", "to": [f"n{other}" for other in range(index + 1, count)]} for index in range(count - 1)]
-    before = time.process_time()
-    result = validate({"name": "dense", "start_node": "n0", "nodes": nodes, "edges": edges}, REGISTRY, Limits(max_spec_edges=20_000))
+    with effort() as cost:
+        result = validate({"name": "dense", "start_node": "n0", "nodes": nodes, "edges": edges}, REGISTRY, Limits(max_spec_edges=20_000))
     assert result.valid
-    assert time.process_time() - before < 1.5
+    assert cost.units < 30
 
 
 def test_built_in_nodes_are_checked_across_their_outputs():

@@ -18,6 +18,10 @@ MYSQL = os.environ.get("AGENTFLOW_TEST_MYSQL_URL", "mysql://root@127.0.0.1:3306/
 DIALECTS = ("sqlite", "postgresql", "mysql")
 
 
+TENANT = "019a9f3e-8d5c-7c41-9d2e-0d5f6f1c2b3a"
+"""The tenant that runs the installation, whose sources these are."""
+
+
 @dataclass
 class User:
     """Somebody with a database and a table of their own in it."""
@@ -34,7 +38,7 @@ class User:
         """Run statements, ``{t}`` in them being the table; reads unless ``write`` is given."""
         full = [(text, {}) if isinstance(text, str) else text for text in statements]
         write, timeout_s = options.pop("write", False), options.pop("timeout_s", 10)
-        database = self.pool.open(self.source(access))
+        database = self.pool.open(self.source(access), TENANT)
         return list(
             await database.run(
                 [(text.replace("{t}", self.table), params) for text, params in full],
@@ -56,7 +60,7 @@ class User:
 @pytest.fixture
 async def pool(tmp_path: Path) -> AsyncIterator[DatabasePool]:
     """Give a pool that guards a SQLite control database."""
-    opened = DatabasePool(control_url=f"sqlite:///{tmp_path / 'data' / 'agentflow.db'}", data_dir=tmp_path / "data")
+    opened = DatabasePool(control_url=f"sqlite:///{tmp_path / 'data' / 'agentflow.db'}", data_dir=tmp_path / "data", installation=TENANT)
     yield opened
     await opened.close()
 

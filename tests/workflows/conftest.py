@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.identity.conftest import later, quick_hashes, stranger
+
+__all__ = ["later", "quick_hashes", "stranger"]
+
 
 @pytest.fixture
 def settings(settings_on_both):

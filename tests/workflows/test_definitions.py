@@ -311,13 +311,14 @@ async def test_an_edit_that_would_break_the_graph_changes_nothing(client, method
 
 
 async def test_another_tenant_sees_and_changes_nothing(client, container):
-    """What belongs to somebody else is answered like what does not exist."""
+    """S30: what belongs to somebody else is answered like what does not exist."""
     from agentflow.errors import NotFound
     from agentflow.identity.permissions import ALL_PERMISSIONS
     from agentflow.identity.subject import Subject
     from agentflow.kit.ids import new_id
     from agentflow.kit.pagination import PageRequest
     from agentflow.workflows.definitions.repository import WorkflowFilter
+    from agentflow.workflows.transfer.schemas import WorkflowFork
 
     made = await create(client)
     stranger = Subject(new_id(), new_id(), ALL_PERMISSIONS)
@@ -328,7 +329,11 @@ async def test_another_tenant_sees_and_changes_nothing(client, container):
         service.get(stranger, "hello"),
         service.version(stranger, made["id"], 1),
         service.delete(stranger, made["id"]),
-        service.fork(stranger, made["id"], None),
+        container.transfers.fork(stranger, WorkflowFork(source_id=made["id"])),
+        container.transfers.export(stranger, made["id"]),
+        container.transfers.confirmation(stranger, made["id"]),
+        container.sharing.get(stranger, made["id"]),
+        container.sharing.open_public(made["id"]),
         service.get_version(stranger, made["id"], None),
         service.edit(stranger, made["id"], lambda document: document),
     ):

@@ -94,9 +94,11 @@ def test_the_audit_log_is_listed_exported_and_verified(command, tmp_path):
     good = command("audit", "verify", log, "--anchors", tmp_path / "anchors", "--public-key", report["public_key"])
     assert (good.returncode, good.stdout.split(":")[0]) == (0, "intact"), good
     lines = log.read_text().splitlines()
-    log.write_text("\n".join([lines[0], lines[1].replace('"owner"', '"mallory"'), *lines[2:]]))
+    third_last = lines[-3].replace('"owner"', '"mallory"')
+    assert third_last != lines[-3]
+    log.write_text("\n".join([*lines[:-3], third_last, *lines[-2:]]))
     bad = command("audit", "verify", log)
-    assert (bad.returncode, "Record 2 was changed" in bad.stdout) == (1, True)
+    assert (bad.returncode, f"Record {len(lines) - 2} was changed" in bad.stdout) == (1, True)
     log.write_text("\n".join(lines[:2]))
     assert "are missing" in command("audit", "verify", log, "--anchors", tmp_path / "anchors").stdout
     assert command("audit", "export", log).returncode == 2

@@ -37,7 +37,7 @@ def test_text_of_two_nodes_is_kept_apart():
 
 
 def test_what_a_model_writes_cannot_steer_the_terminal():
-    """Escape sequences lose their escape."""
+    """S152: escape sequences lose their escape."""
     assert "\x1b" not in shown(("node.token", "a", {"text": "\x1b[2J\x07hi"}), ("log", "a", {"message": "\x1b[31m"}))
 
 

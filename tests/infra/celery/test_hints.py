@@ -1,14 +1,18 @@
 """Hints really come through the broker: in a whole cluster the sweeper would hide it if they did not."""
 
 import asyncio
+import pickle
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agentflow.infra.celery.app import TASK, celery_app
 from agentflow.infra.celery.hints import HintSender
 from agentflow.kit.ids import new_id
 from tests.acceptance.cluster import BROKERS, NOBODY
@@ -67,3 +71,39 @@ async def test_what_comes_together_shares_a_message(monkeypatch: pytest.MonkeyPa
     sender.start()
     await asyncio.to_thread(sender.close)
     assert [len(ids) for ids in sent] == [16, 16, 8]
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+async def test_s79_a_pickled_message_is_not_opened(broker: str, tmp_path: Path):
+    """Whoever can write to the broker can send anything: what is not JSON is thrown away unread, and the next hint arrives."""
+    name, canary = new_id(), tmp_path / "canary"
+    app = celery_app(BROKERS[broker], name)
+    async with receiving(BROKERS[broker], name) as heard, asyncio.timeout(60):
+        forged = await asyncio.to_thread(_send_pickled, app, canary)
+        assert forged
+        sender = HintSender(BROKERS[broker], name)
+        sender.start()
+        sender.send(["run"])
+        assert await heard.readline() == b"heard\n"
+        await asyncio.to_thread(sender.close)
+    assert not canary.exists()
+
+
+def _send_pickled(app: Any, canary: Path) -> bool:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (canary,)
+
+    with app.connection_for_write() as connection, connection.Producer() as producer:
+        queue = app.conf.task_queues[0]
+        body = pickle.dumps(((["run"],), {}, {"evil": Evil()}))
+        headers = {"task": TASK, "id": new_id(), "lang": "py"}
+        producer.publish(
+            body,
+            routing_key=queue.name,
+            content_type="application/x-python-serialize",
+            content_encoding="binary",
+            headers=headers,
+            declare=[queue],
+        )
+    return True

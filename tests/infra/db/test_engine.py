@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select
 from sqlalchemy.exc import MultipleResultsFound
+from sqlalchemy.util import await_only
 
 from agentflow.infra.db.engine import Database, UnsupportedDatabase, database_url
 
@@ -42,6 +43,32 @@ async def test_a_single_read_neither_waits_for_a_writer_nor_sees_its_work(number
         await connection.execute(insert(NUMBERS), {"n": 1})
         assert await asyncio.wait_for(numbers.read_one(query), 5) is None
     assert await numbers.read_one(query) is not None
+
+
+async def test_reads_that_belong_together_see_one_state(numbers: Database) -> None:
+    """What others commit between two statements of a reader is not there for it, in a session and in one hop."""
+    count = select(func.count()).select_from(NUMBERS)
+    async with numbers.reading() as session:
+        before = await session.scalar(count)
+        async with numbers.connection() as connection:
+            await connection.execute(insert(NUMBERS), {"n": 1})
+        assert await session.scalar(count) == before == 0
+    loop, seen = asyncio.get_running_loop(), list[int | None]()
+
+    async def write() -> None:
+        async with numbers.connection() as connection:
+            await connection.execute(insert(NUMBERS), {"n": 2})
+
+    def look_twice(connection: Connection) -> None:
+        seen.append(connection.scalar(count))
+        if numbers.is_sqlite:
+            asyncio.run_coroutine_threadsafe(write(), loop).result(5)  # the reader is in a thread of its own
+        else:
+            await_only(write())
+        seen.append(connection.scalar(count))
+
+    await numbers.read(look_twice)
+    assert seen == [1, 1]
 
 
 async def test_many_single_reads_at_once_share_few_connections(numbers: Database) -> None:

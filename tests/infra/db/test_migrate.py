@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from agentflow.bootstrap.tables import METADATA
 from agentflow.infra.db import migrate
@@ -98,6 +99,32 @@ async def test_many_processes_may_start_on_nothing_at_once(empty_url: str):
     assert [await migrate.current(database) for database in databases] == [migrate.HEAD] * 4
     for database in databases:
         await database.close()
+
+
+async def test_who_could_start_runs_keeps_what_they_may_use(empty_url: str):
+    """Roles and keys of before 0005 that start runs get the permissions that runs ask for since; others, and keys without scopes, stay."""
+    database = Database(empty_url)
+    await migrate.upgrade(database, "0004")
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    tenant, user = new_id(), new_id()
+    scopes = {"starts": ["workflows:execute"], "reads": ["runs:read"], "all": None}
+    key = {"tenant_id": tenant, "user_id": user, "prefix": "afk_", "created_by": user, "created_at": now, "rotated_at": now}
+    role = {"id": new_id(), "tenant_id": tenant, "name": "starter", "permissions": scopes["starts"], "created_at": now, "updated_at": now}
+    async with database.connection() as connection:
+        await connection.execute(METADATA.tables["tenants"].insert().values(id=tenant, name="t", created_at=now))
+        await connection.execute(METADATA.tables["users"].insert().values(id=user, tenant_id=tenant, username="u", created_at=now))
+        for name, allowed in scopes.items():
+            row = {**key, "id": new_id(), "name": name, "secret_hash": name, "scopes": allowed}
+            await connection.execute(METADATA.tables["api_keys"].insert().values(row))
+        await connection.execute(METADATA.tables["roles"].insert().values(role))
+    await migrate.upgrade(database)
+    keys, roles = METADATA.tables["api_keys"], METADATA.tables["roles"]
+    starts = ["collections:use", "secrets:use", "sources:use", "workflows:execute"]
+    async with database.connection() as connection:
+        found = (await connection.execute(select(keys.c.name, keys.c.scopes))).all()
+        assert {row.name: row.scopes for row in found} == {"starts": starts, "reads": ["runs:read"], "all": None}
+        assert (await connection.execute(select(roles.c.permissions))).scalar_one() == starts
+    await database.close()
 
 
 async def test_a_database_of_a_newer_version_is_refused_untouched(empty_url: str):

@@ -54,7 +54,7 @@ async def test_a_key_is_remembered_for_its_time_and_over_restarts(database):
 
 
 async def test_a_key_belongs_to_a_tenant_and_a_request(database):
-    """Another tenant may use the same key; another body, path or method may not."""
+    """S40: another tenant may use the same key; another body, path or method may not."""
     maker, tenant = Maker(), new_id()
     once = Once(database, maker, 86_400)
     await once.create(tenant, Idempotency.of("k", "POST", "/x", b"1"), Made, maker.make)

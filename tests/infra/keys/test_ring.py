@@ -38,7 +38,7 @@ async def filled(database: Database, path, tenants: list[str]) -> dict[str, byte
 
 
 async def test_the_first_start_makes_a_master_key_that_only_its_owner_can_read(database: Database, path):
-    """The file has mode 0600; no key stands in the database; another process finds the same keys."""
+    """S114: the file has mode 0600; no key stands in the database; another process finds the same keys."""
     keys = await filled(database, path, TENANTS[:2])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.glob("*.tmp")) == []

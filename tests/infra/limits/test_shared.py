@@ -9,8 +9,9 @@ from itertools import pairwise
 from agentflow.infra.limits.base import Ask, Bucket, Line
 from agentflow.infra.limits.lines import Lines
 from agentflow.infra.limits.memory import MemoryBuckets
+from agentflow.infra.limits.outage import IS_SHARED
 from agentflow.infra.limits.redis import PATIENCE_S, RedisBuckets
-from agentflow.infra.limits.shared import IS_SHARED, SharedBuckets
+from agentflow.infra.limits.shared import SharedBuckets
 from agentflow.infra.redis import open_redis
 from agentflow.kit.ids import new_id
 from tests.infra.limits.test_lines import Waits

@@ -88,7 +88,7 @@ def test_empty_folders_go_with_their_last_blob(tmp_path: Path):
 
 
 def test_files_are_closed_to_others(tmp_path: Path):
-    """Values of users are readable by the server's account only."""
+    """S114: values of users are readable by the server's account only."""
     store = FileObjects(tmp_path / "objects")
     store.put("t/a", [b"x"])
     assert (tmp_path / "objects/t/a").stat().st_mode & 0o077 == 0

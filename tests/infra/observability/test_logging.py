@@ -48,7 +48,7 @@ def test_less_severe_lines_are_left_out(capsys):
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_stack_trace_shows_no_values(capsys, form):
-    """Local variables may hold secrets: neither form prints them."""
+    """S107: local variables may hold secrets: neither form prints them."""
     configure_logging("info", form)
     try:
         password = "hunter2"
@@ -67,7 +67,7 @@ FORGED = "ok\n2026-11-21 [error] forged\r\x1b[2Jcleared\x9b1m\u2028line\u202etur
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_nothing_that_is_logged_can_forge_a_line_or_command_a_terminal(capsys, form):
-    """Line breaks, escape sequences and marks of direction in values, names of loggers and messages of libraries are shown, not obeyed."""
+    """S58: line breaks, escapes and marks of direction in values, names of loggers and messages of libraries are shown, not obeyed."""
     configure_logging("info", form)
     structlog.get_logger("ours").info(FORGED, value=FORGED, nested={"a": [FORGED]})
     logging.getLogger("library").warning("said %s", FORGED)
@@ -82,7 +82,7 @@ def test_nothing_that_is_logged_can_forge_a_line_or_command_a_terminal(capsys, f
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_the_message_of_an_exception_cannot_either(capsys, form):
-    """Every line of a stack trace is marked as one."""
+    """S58: every line of a stack trace is marked as one."""
     configure_logging("info", form)
     try:
         raise RuntimeError(FORGED)

@@ -31,7 +31,7 @@ def assert_problem(answer, status, code):
     ],
 )
 async def test_a_body_that_cannot_be_kept_is_malformed(client, body, reason):
-    """Broken JSON, NaN, infinity, lone surrogates, NUL and great depth are refused before anything looks at them."""
+    """S81, S82, S83: broken JSON, NaN, infinity, lone surrogates, NUL and great depth are refused before anything looks at them."""
     answer = await client.post("/workflows", content=body, headers=JSON)
     if body:
         assert reason in assert_problem(answer, 400, "MALFORMED")["detail"]
@@ -61,7 +61,7 @@ async def test_another_media_type_is_refused(client):
 
 
 async def test_a_body_of_fifty_megabytes_is_too_large(client):
-    """A body over the limit is refused, whether its length is told or it comes in chunks."""
+    """S87: a body over the limit is refused, whether its length is told or it comes in chunks."""
 
     async def chunks():
         for _ in range(50):
@@ -73,7 +73,7 @@ async def test_a_body_of_fifty_megabytes_is_too_large(client):
 
 
 async def test_nul_in_an_address_is_malformed(client):
-    """No path and no query with NUL reaches a database."""
+    """S81: no path and no query with NUL reaches a database."""
     assert_problem(await client.get("/workflows/a%00b"), 400, "MALFORMED")
     assert_problem(await client.get("/workflows?q=a%00b"), 400, "MALFORMED")
 
@@ -96,7 +96,7 @@ async def test_nul_in_an_address_is_malformed(client):
     ],
 )
 async def test_an_impossible_parameter_of_a_list_is_invalid(client, query):
-    """Limits, sorts, states and fields that do not exist are named."""
+    """S52, S93: limits, sorts, states and fields that do not exist are named."""
     name = query.partition("=")[0]
     body = assert_problem(await client.get(f"/workflows?{query}"), 422, "INVALID")
     assert name in body["detail"] or any(name in error["path"] for error in body["errors"]) or "field" in body["detail"]
@@ -105,7 +105,7 @@ async def test_an_impossible_parameter_of_a_list_is_invalid(client, query):
 @pytest.mark.parametrize("cursor", ["x", "!", "WzFd", "bnVsbA", "W10", "WyJjcmVhdGVkX2F0IiwxXQ", "é", "A" * 2_000])
 @pytest.mark.parametrize("path", ["/workflows", "/runs", "/collections"])
 async def test_a_foreign_cursor_is_malformed(client, path, cursor):
-    """A cursor that this list did not give out is refused, never an error of ours."""
+    """S93: a cursor that this list did not give out is refused, never an error of ours."""
     assert_problem(await client.get(path, params={"cursor": cursor}), 400, "MALFORMED")
 
 

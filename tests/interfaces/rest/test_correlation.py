@@ -39,7 +39,7 @@ async def test_a_broken_trace_is_ignored(anonymous, lines, given):
 
 
 async def test_every_answer_tells_browsers_to_be_careful(anonymous):
-    """Also errors carry the headers that forbid sniffing, framing, referring and caching."""
+    """S132: also errors carry the headers that forbid sniffing, framing, referring and caching."""
     for path in ("/health/live", "/nothing", "/api/v1/runs"):
         headers = (await anonymous.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -50,7 +50,7 @@ async def test_every_answer_tells_browsers_to_be_careful(anonymous):
 
 
 async def test_a_fault_of_ours_tells_nothing_of_the_inside(client, app, lines):
-    """An unexpected exception is a 500 with the request's id; only the log has the rest."""
+    """S107: an unexpected exception is a 500 with the request's id; only the log has the rest."""
 
     async def broken(*_args, **_options):
         raise RuntimeError("secret inside")

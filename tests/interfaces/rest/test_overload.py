@@ -6,7 +6,7 @@ import pytest
 from agentflow.bootstrap.container import Container
 from agentflow.config.settings import Settings
 from agentflow.runtime.queue.backlog import Backlog
-from agentflow.runtime.runs.overload import MIN_STARTS, TICKS, Overload, Overloaded
+from agentflow.runtime.runs.overload import MIN_STARTS, SLOW_WINDOWS, TICKS, Overload, Overloaded
 from tests.runtime.support import spec_of, transform
 
 HOLD = {"id": "hold", "type": "delay", "config": {"seconds": 20}}
@@ -104,7 +104,7 @@ async def test_a_start_that_waits_for_its_run_makes_room_once_it_is_accepted(cli
 
 def _overload(settings: Settings) -> Overload:
     backlog: Backlog = Backlog(None)  # type: ignore[arg-type]  # nothing is counted here
-    return Overload(settings, backlog)
+    return Overload(settings, backlog, lambda: 0)
 
 
 def _decide(overload: Overload) -> bool:
@@ -130,6 +130,15 @@ def test_one_long_step_is_no_overload(settings: Settings):
     assert overload.lag_s == 0
 
 
+def test_runs_that_have_not_begun_count_as_starts(settings: Settings):
+    """What is accepted faster than it can be begun is refused."""
+    unbegun = [settings.max_concurrent_starts - 1]
+    overload = Overload(settings, Backlog(None), lambda: unbegun[0])  # type: ignore[arg-type]  # nothing is counted here
+    assert _decide(overload)
+    unbegun[0] += 1
+    assert not _decide(overload)
+
+
 def test_the_starts_at_a_time_follow_how_long_they_take(settings: Settings):
     """Starts that stay slow shrink the bound, down to a floor; quick ones, or none, raise it again."""
     overload = _overload(settings)
@@ -143,7 +152,7 @@ def test_the_starts_at_a_time_follow_how_long_they_take(settings: Settings):
         overload._adapt()
         return overload._allowed
 
-    assert window(5.0) == most  # one slow window is a burst
+    assert [window(5.0) for _ in range(SLOW_WINDOWS)] == [most] * SLOW_WINDOWS  # a burst, which is worked off
     assert [window(5.0) for _ in range(20)][-1] == MIN_STARTS
     assert [window(0.01) for _ in range(20)][-1] == most
     for start in starts:

@@ -72,7 +72,7 @@ async def test_an_output_over_the_limit_fails_its_node_by_name(settings: Setting
 
 
 async def test_a_field_of_a_hundred_megabytes_is_refused_without_being_read(app: FastAPI, container: Container):
-    """The answer comes when the limit is reached, whether the length was told or not; the rest is never taken in."""
+    """S87: the answer comes when the limit is reached, whether the length was told or not; the rest is never taken in."""
     sent = 0
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -91,7 +91,7 @@ async def test_a_field_of_a_hundred_megabytes_is_refused_without_being_read(app:
 
 
 async def test_ten_thousand_nodes_and_a_thousand_levels_are_refused_fast(client: httpx.AsyncClient):
-    """The limit is named, and nothing is worked out before it is looked at."""
+    """S83, S90: the limit is named, and nothing is worked out before it is looked at."""
     nodes = [transform(f"n{n}", n) for n in range(10_000)]
     deep: Any = 1
     for _ in range(90):

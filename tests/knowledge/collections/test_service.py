@@ -103,7 +103,7 @@ async def test_unchanged_documents_are_not_made_anew(
 
 
 async def test_deleted_is_gone(collections: CollectionService, subject: Subject, database: Database) -> None:
-    """Deleting a collection takes its documents and chunks along."""
+    """S150: deleting a collection takes its documents and chunks along."""
     ref = await make(collections, subject)
     await collections.add(subject, ref, docs({"id": "a", "text": "apple"}))
     await collections.delete(subject, "papers")
@@ -114,7 +114,7 @@ async def test_deleted_is_gone(collections: CollectionService, subject: Subject,
 
 
 async def test_tenants_see_only_their_own(collections: CollectionService, subject: Subject) -> None:
-    """Another tenant finds nothing, neither by name nor by id, and may use the same name."""
+    """S150: another tenant finds nothing, neither by name nor by id, and may use the same name."""
     other = Subject(new_id(), new_id(), ALL_PERMISSIONS)
     ref = await make(collections, subject)
     for name in ("papers", ref):

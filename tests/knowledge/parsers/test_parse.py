@@ -1,12 +1,14 @@
 """Reading files of every supported type, whole and broken."""
 
+from pathlib import Path
+
 import pytest
 from fpdf import FPDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentflow.knowledge.documents import DocumentTooLarge, InvalidDocument, UnsupportedDocument
-from agentflow.knowledge.parsers import limits
+from agentflow.knowledge.parsers import isolated, limits
 from agentflow.knowledge.parsers.html import QUICK_CHARACTERS, read_html
 from agentflow.knowledge.parsers.markdown import parse_markdown
 from agentflow.knowledge.parsers.parse import content_type, parse
@@ -45,7 +47,7 @@ async def test_pdf_gives_pages_and_facts() -> None:
     ],
 )
 async def test_broken_pdfs_are_typed_errors(data: bytes, says: str) -> None:
-    """Empty, foreign, cut, encrypted and textless files each say what is wrong."""
+    """S92: empty, foreign, cut, encrypted and textless files each say what is wrong."""
     with pytest.raises(InvalidDocument, match=says):
         await parse(data, "application/pdf")
 
@@ -56,7 +58,7 @@ async def test_protected_pdf_without_password_is_read() -> None:
 
 
 async def test_runaway_pdf_is_stopped() -> None:
-    """Reading ends with its time, whatever the file makes the parser do."""
+    """S92: reading ends with its time, whatever the file makes the parser do."""
     with pytest.raises(InvalidDocument, match="too much time"):
         await parse_pdf(pdf("slow"), timeout_s=0.001)
 
@@ -181,3 +183,15 @@ def test_type_is_told_by_header_name_or_content(
 ) -> None:
     """What was declared counts unless it says nothing; then the name, then the first bytes."""
     assert content_type(declared, filename, data) == expected
+
+
+async def test_s106_a_parser_knows_nothing_of_the_environment(monkeypatch):
+    """What reads hostile files gets the names that Python needs, and no secret of the server."""
+    monkeypatch.setenv("AGENTFLOW_MASTER_KEY", "canary of the environment")
+    monkeypatch.setenv("AGENTFLOW_DATABASE_URL", "postgresql://u:canary@x/y")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setattr(isolated, "WORKER", "tests.knowledge.parsers.shows_environment")
+    shown = await isolated.read_isolated("pdf", b"", 30)
+    assert "canary" not in str(shown)
+    assert "PATH" in shown["environment"]
+    assert set(shown["environment"]) <= {*isolated._PASSED_ON, "LC_CTYPE"}

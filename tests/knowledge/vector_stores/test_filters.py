@@ -63,13 +63,13 @@ def test_filters_mean_what_they_say(where: dict[str, object], passes: bool) -> N
     ],
 )
 def test_nonsense_is_refused(where: dict[str, object]) -> None:
-    """An unknown operator or a wrong operand is a typed error, never a silent miss."""
+    """S42: an unknown operator or a wrong operand is a typed error, never a silent miss."""
     with pytest.raises(InvalidFilter):
         compile_filter(where)
 
 
 def test_depth_is_bounded() -> None:
-    """A filter nested beyond the limit is refused instead of exhausting the stack."""
+    """S100: a filter nested beyond the limit is refused instead of exhausting the stack."""
     where: dict[str, object] = {"a": 1}
     for _ in range(50):
         where = {"$not": where}

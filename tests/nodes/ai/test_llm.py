@@ -120,7 +120,7 @@ async def test_json_is_parsed(context: FakeContext, server: OpenAIServer, monkey
 async def test_answers_that_do_not_fit_are_typed(
     context: FakeContext, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    """An answer that is no JSON or breaks the schema is a retryable error, and its tokens are counted."""
+    """S153: an answer that is no JSON or breaks the schema is a retryable error, and its tokens are counted."""
     answer(server, text, monkeypatch)
     with pytest.raises(NodeError) as caught:
         await run(context, prompt="x", json_schema=PERSON)

@@ -99,14 +99,14 @@ async def test_patterns_are_searched_for() -> None:
 
 @pytest.mark.timeout(5)
 async def test_a_hostile_pattern_takes_linear_time() -> None:
-    """Nested repetition, which hangs other engines, is searched in no time."""
+    """S89: nested repetition, which hangs other engines, is searched in no time."""
     routes = [{"to": "a", "pattern": "(a+)+$"}]
     assert (await route(strategy="pattern", input="a" * 50_000 + "b", routes=routes, default="x"))[0] == ["default"]
 
 
 @pytest.mark.parametrize("pattern", ["(", "(?=a)", r"(a)\1", "((a{1000}){1000}){1000}", "a" * 1001, ""])
 def test_a_pattern_that_cannot_run_is_refused_early(pattern: str) -> None:
-    """The problem points at the pattern."""
+    """S89: the problem points at the pattern."""
     problems = RouterNode().check_config({"strategy": "pattern", "input": "x", "routes": [{"to": "a", "pattern": pattern}]})
     assert [problem.path for problem in problems] == [("routes", 0, "pattern")]
 

@@ -13,11 +13,11 @@ from agentflow.nodes.data import db_statements
 from agentflow.nodes.data.db import DbConfig, DbNode
 from agentflow.spec.effects import EffectClass
 from tests.nodes.context import FakeContext
-from tests.support.user_databases import User
+from tests.support.user_databases import TENANT, User
 
 
 async def run(user: User, access: str = "read_write", **config: Any) -> Any:
-    context = FakeContext(source=user.source(access), open_database=user.pool.open, key=config.pop("key", new_id()))
+    context = FakeContext(tenant_id=TENANT, source=user.source(access), open_database=user.pool.open, key=config.pop("key", new_id()))
     if "operation" in config:
         config.setdefault("table", user.table)
     return await DbNode().run(context, DbConfig.model_validate(config))
@@ -113,7 +113,7 @@ HOSTILE = ['a"; DROP TABLE x; --', "a`b", "a]b", "a:b", "a.b c", "a'b"]
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_names_are_quoted_whatever_is_in_them(user, name: str) -> None:
-    """A name that is SQL is a name that does not exist."""
+    """S52: a name that is SQL is a name that does not exist."""
     for config in (
         {"operation": "select", "columns": [name]},
         {"operation": "select", "order_by": [name], "columns": ["id"], "where": {name: 1}},
@@ -134,7 +134,7 @@ async def test_names_are_quoted_whatever_is_in_them(user, name: str) -> None:
     )
 )
 def test_any_condition_is_sql_or_a_typed_refusal(where: dict[str, Any]) -> None:
-    """Whatever a condition holds, its values are bound and never written."""
+    """S52: whatever a condition holds, its values are bound and never written."""
     try:
         text, params = db_statements.select("sqlite", "t", None, where, [], None)
     except NodeError as error:
@@ -182,7 +182,7 @@ async def test_rows_of_an_insert_must_be_alike(user) -> None:
 
 
 def test_sql_is_never_a_template() -> None:
-    """Values come by params; SQL is taken as it is."""
+    """S51: values come by params; SQL is taken as it is."""
     assert set(DbNode().raw_paths) == {("sql",), ("statements", "*", "sql")}
 
 

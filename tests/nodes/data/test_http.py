@@ -251,6 +251,6 @@ async def test_settings_of_a_source_that_are_wrong_are_named_without_secrets(wor
 
 
 async def test_inner_hosts_are_refused(world) -> None:
-    """The node goes through the guard."""
+    """S65: the node goes through the guard."""
     await world.fails("SSRF_BLOCKED", url=world.server.url("/x", host="127.0.0.1"))
     assert world.server.calls == []

@@ -68,7 +68,7 @@ def test_why_a_task_failed_is_kept_as_text() -> None:
 
 @pytest.mark.parametrize("code", range(8))
 def test_a_blob_that_names_a_function_is_refused_and_nothing_is_called(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A blob in LangGraph's own format that names os.getenv never reaches it."""
+    """S77: a blob in LangGraph's own format that names os.getenv never reaches it."""
     called: list[str] = []
     monkeypatch.setattr(os, "getenv", called.append)
     blob = ormsgpack.packb(ormsgpack.Ext(code, ormsgpack.packb(("os", "getenv", "HOME", "getenv"))))
@@ -80,7 +80,7 @@ def test_a_blob_that_names_a_function_is_refused_and_nothing_is_called(code: int
 
 
 def test_the_attack_is_real_against_the_default_serializer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """LangGraph's serialiser with every type allowed does call what the blob names, so the test above can fail."""
+    """S77: LangGraph's serialiser with every type allowed does call what the blob names, so the test above can fail."""
     called: list[str] = []
     monkeypatch.setattr(os, "getenv", called.append)
     blob = ormsgpack.packb(ormsgpack.Ext(0, ormsgpack.packb(("os", "getenv", "HOME"))))
@@ -89,7 +89,7 @@ def test_the_attack_is_real_against_the_default_serializer(monkeypatch: pytest.M
 
 
 def test_nested_extensions_are_refused_too() -> None:
-    """A foreign type hidden inside one of ours is found."""
+    """S77: a foreign type hidden inside one of ours is found."""
     hidden = ormsgpack.Ext(40, ormsgpack.packb(["node", ormsgpack.Ext(0, ormsgpack.packb(("os", "getenv", "HOME"))), None]))
     with pytest.raises(RefusedBlob, match="allow-list"):
         unpack(ormsgpack.packb(hidden))

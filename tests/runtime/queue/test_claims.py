@@ -96,7 +96,7 @@ async def test_a_limited_workflow_starts_no_more_runs_than_it_may(database: Data
 
 
 async def test_the_same_limit_in_another_tenant_is_another_limit(database: Database):
-    """Tenants do not count towards each other's limits."""
+    """S40: tenants do not count towards each other's limits."""
     limited = {"concurrency_key": "slow", "max_concurrency": 1}
     await store(database, driven(ANNA, **limited))
     (bert,) = await store(database, queued(BERT, **limited))

@@ -102,7 +102,7 @@ async def test_the_same_answer_again_is_no_second_one(client):
 
 
 async def test_of_many_answers_at_once_exactly_one_wins(client):
-    """Ten approve and ten reject; all of one kind are answered alike, the others are told that they came late."""
+    """S44: ten approve and ten reject; all of one kind are answered alike, the others are told that they came late."""
     run_id = await started_waiting(client, spec(human()))
     decisions = ["approve", "reject"] * 10
     statuses = [status for status, _ in await asyncio.gather(*(answer(client, run_id, decision=one) for one in decisions))]
@@ -112,7 +112,7 @@ async def test_of_many_answers_at_once_exactly_one_wins(client):
 
 
 async def test_only_those_who_are_asked_may_answer(client, as_clerk):
-    """Others are refused with 403; whom it was addressed to, by name or id, may."""
+    """S44: others are refused with 403; whom it was addressed to, by name or id, may."""
     as_clerk()
     me = (await client.get("/auth/me")).json()
     run_id = await started_waiting(client, spec(human(assignees=["user:ada", "role:boss"])))
@@ -125,7 +125,7 @@ async def test_only_those_who_are_asked_may_answer(client, as_clerk):
 
 
 async def test_an_expired_question_is_gone(client):
-    """Answered late it is 410; the node fails with HUMAN_EXPIRED."""
+    """S44: answered late it is 410; the node fails with HUMAN_EXPIRED."""
     run_id = await start(client, spec(human(expires_in_s=0.2)))
     run = await ended(client, run_id)
     assert (run["status"], run["error"]["code"]) == ("failed", "HUMAN_EXPIRED")
@@ -177,7 +177,7 @@ async def test_escalation_lets_others_answer_too(client, as_clerk):
 
 
 async def test_what_was_shown_must_be_what_is_asked(client):
-    """A hash of another question is 409; the right one is taken."""
+    """S44, S152: a hash of another question is 409; the right one is taken."""
     run_id = await started_waiting(client, spec(human()))
     (asked,) = (await client.get(f"/runs/{run_id}/interrupts")).json()["items"]
     status, problem = await answer(client, run_id, decision="approve", shown_hash="0" * 64)

@@ -155,7 +155,7 @@ async def test_slow_servers_time_out(server: OpenAIServer, model: OpenAICompatib
 
 
 async def test_leaving_early_hangs_up(server: OpenAIServer, model: OpenAICompatibleChatModel) -> None:
-    """When nobody reads any more the connection is closed, so that the server stops generating."""
+    """S168: when nobody reads any more the connection is closed, so that the server stops generating."""
     server.mode = "stall"
     async with aclosing(model.stream(ChatRequest(messages=[USER]))) as deltas:
         await anext(deltas)

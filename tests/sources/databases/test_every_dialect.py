@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from agentflow.nodes.context import ResolvedSource
+from tests.support.user_databases import TENANT
 
 # The last of each deletes. The ways out of a transaction differ by dialect; none may lead to the row being gone.
 ESCAPES = [
@@ -31,7 +32,7 @@ ESCAPES = [
 @pytest.mark.parametrize("statements", ESCAPES, ids=" / ".join)
 @pytest.mark.parametrize("access", ["read_only", "read_write"])
 async def test_nothing_leads_out_of_a_read_only_transaction(user, statements: list[str], access: str) -> None:
-    """The database itself refuses writes, and statements that end or change the transaction are found out."""
+    """S51: the database itself refuses writes, and statements that end or change the transaction are found out."""
     error = await user.refused(*statements, access=access)
     assert error.error_code in {"DB_READ_ONLY", "DB_FORBIDDEN", "DB_QUERY"}
     assert await user.names() == ["ann", "bob"]
@@ -60,7 +61,7 @@ async def test_a_statement_cannot_commit_half_of_the_others(user) -> None:
 
 @pytest.mark.parametrize("value", ["ann", "a'b", 'a"b', "a\\'; DROP TABLE x; --", ":name", "?", "$1", "%s", "", "ü漢🎉"])
 async def test_values_are_bound_not_written(user, value: str) -> None:
-    """Whatever a value holds, it arrives as it is and means nothing to SQL."""
+    """S51: whatever a value holds, it arrives as it is and means nothing to SQL."""
     await user.run(("INSERT INTO {t} VALUES (3, :v)", {"v": value}), write=True)
     assert (await user.run(("SELECT name FROM {t} WHERE name = :v AND id = :id", {"v": value, "id": 3})))[0].rows == [{"name": value}]
 
@@ -79,7 +80,7 @@ async def test_columns_of_the_same_name_are_all_kept(user) -> None:
 
 
 async def test_more_rows_than_allowed_fail(user) -> None:
-    """Rows are never cut off in silence."""
+    """S51: rows are never cut off in silence."""
     assert len((await user.run("SELECT id FROM {t}", max_rows=2))[0].rows) == 2
     error = await user.refused("SELECT id FROM {t}", max_rows=1)
     assert (error.error_code, error.details) == ("LIMIT_EXCEEDED", {"limit": "max_rows"})
@@ -99,7 +100,7 @@ SLOW = {
 
 
 async def test_a_slow_statement_is_ended_in_time(user) -> None:
-    """After timeout_s the statement is stopped, also in the database."""
+    """S51: after timeout_s the statement is stopped, also in the database."""
     async with asyncio.timeout(5):
         error = await user.refused(SLOW[user.dialect], timeout_s=0.3)
     assert (error.error_code, error.retryable) == ("DB_TIMEOUT", True)
@@ -123,7 +124,7 @@ async def test_settings_of_one_call_do_not_reach_the_next(user) -> None:
 
 async def test_calls_at_the_same_time_wait_for_a_connection(user) -> None:
     """More calls than connections are served one after the other."""
-    database = user.pool.open(user.source("read_only", pool_size=2))
+    database = user.pool.open(user.source("read_only", pool_size=2), TENANT)
     calls = (database.run([("SELECT 1 AS one", {})], read_only=True, timeout_s=10, max_rows=1) for _ in range(12))
     assert [result[0].rows for result in await asyncio.gather(*calls)] == [[{"one": 1}]] * 12
 
@@ -139,7 +140,7 @@ async def test_calls_at_the_same_time_wait_for_a_connection(user) -> None:
 )
 async def test_a_database_that_is_not_there_is_named_without_its_password(pool, settings) -> None:
     """A failed connection is typed, and shows no secret."""
-    database = pool.open(ResolvedSource("shop", "db", settings))
+    database = pool.open(ResolvedSource("shop", "db", settings), TENANT)
     with pytest.raises(Exception, match=r"connection|opened") as raised:
         await database.run([("SELECT 1", {})], read_only=True, timeout_s=5, max_rows=1)
     assert raised.value.error_code == "DB_CONNECT"

@@ -51,7 +51,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("text", PRIVATE)
 def test_inner_and_special_addresses_are_not_public(text: str) -> None:
-    """Loopback, private, link-local, metadata, reserved and every format that hides an IPv4 address are refused."""
+    """S67: loopback, private, link-local, metadata, reserved and every format that hides an IPv4 address are refused."""
     assert not is_public(parse(text))
 
 
@@ -63,14 +63,14 @@ def test_ordinary_hosts_are_public(text: str) -> None:
 
 @given(st.integers(0, 2**32 - 1))
 def test_mapping_into_ipv6_changes_nothing(number: int) -> None:
-    """An IPv4 address written as IPv6 is judged as the IPv4 address."""
+    """S66, S67: an IPv4 address written as IPv6 is judged as the IPv4 address."""
     address = IPv4Address(number)
     assert parse(str(IPv6Address(f"::ffff:{address}"))) == address
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_no_transition_format_is_public(number: int) -> None:
-    """NAT64, 6to4, Teredo and compatible addresses are refused, whatever address they carry."""
+    """S67: NAT64, 6to4, Teredo and compatible addresses are refused, whatever address they carry."""
     high, low = number >> 16, number & 0xFFFF
     for text in (f"64:ff9b::{high:x}:{low:x}", f"2002:{high:x}:{low:x}::1", f"2001:0:{high:x}:{low:x}::1", f"::{high:x}:{low:x}"):
         assert not is_public(IPv6Address(text))
@@ -78,5 +78,5 @@ def test_no_transition_format_is_public(number: int) -> None:
 
 @pytest.mark.parametrize("text", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254"])
 def test_metadata_services_are_told_apart(text: str) -> None:
-    """Addresses where clouds keep credentials are known as such."""
+    """S66: addresses where clouds keep credentials are known as such."""
     assert is_link_local(parse(text))

@@ -41,7 +41,7 @@ async def test_connections_are_kept(server, client) -> None:
 
 
 async def test_this_machine_is_not_called_unless_allowed(server) -> None:
-    """Without the setting nothing on this machine sees a connection."""
+    """S65, S76: without the setting nothing on this machine sees a connection."""
     client = GuardedHttpClient()
     for host in ("localhost", "127.0.0.1", "2130706433", "[::ffff:127.0.0.1]"):
         await refused("SSRF_BLOCKED", client.request("GET", server.url(host=host)))
@@ -50,7 +50,7 @@ async def test_this_machine_is_not_called_unless_allowed(server) -> None:
 
 
 async def test_a_name_that_changes_its_mind_is_asked_only_once(server) -> None:
-    """The address that was checked is the address that is connected to, so rebinding gains nothing."""
+    """S68: the address that was checked is the address that is connected to, so rebinding gains nothing."""
     answers = [["127.0.0.1"], ["169.254.169.254"]]
 
     async def rebinding(host: str, port: int) -> Sequence[str]:
@@ -78,21 +78,21 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer(server) 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_inside_is_refused(server, client, status: int) -> None:
-    """Every hop passes the guard: an allowed server cannot send us to another."""
+    """S69: every hop passes the guard: an allowed server cannot send us to another."""
     server.answers["/"] = reply(status, b"", f"location: http://127.0.0.1:{server.port}/inner")
     await refused("SSRF_BLOCKED", client.request("GET", server.url()))
     assert [call.target for call in server.calls] == ["/"]
 
 
 async def test_a_redirect_to_another_scheme_is_refused(server, client) -> None:
-    """Redirects lead to http and https only."""
+    """S69: redirects lead to http and https only."""
     server.answers["/"] = reply(302, b"", "location: file:///etc/passwd")
     error = await refused("SSRF_BLOCKED", client.request("GET", server.url()))
     assert "file" in error.message
 
 
 async def test_endless_redirects_end(server, client) -> None:
-    """Five redirects are followed, no more."""
+    """S69: five redirects are followed, no more."""
     server.answers["/"] = reply(302, b"", "location: /")
     await refused("HTTP_REDIRECTS", client.request("GET", server.url()))
     assert len(server.calls) == 6
@@ -106,7 +106,7 @@ async def test_a_redirect_may_be_taken_as_the_answer(server, client) -> None:
 
 
 async def test_credentials_stay_with_their_origin() -> None:
-    """On the way to another origin every header that may be a credential is left behind; within one it goes along."""
+    """S69: on the way to another origin every header that may be a credential is left behind; within one it goes along."""
     async with http_server() as first, http_server() as second:
         client = GuardedHttpClient({"localhost"})
         first.answers["/"] = reply(307, b"", "location: /same")
@@ -121,7 +121,7 @@ async def test_credentials_stay_with_their_origin() -> None:
 
 
 async def test_cookies_are_not_remembered(server, client) -> None:
-    """Calls of different users share the client, so no cookie of one may reach another."""
+    """S171: calls of different users share the client, so no cookie of one may reach another."""
     server.answers["/"] = reply(200, b"", "set-cookie: session=secret; Path=/")
     await client.request("GET", server.url())
     await client.request("GET", server.url())
@@ -129,7 +129,7 @@ async def test_cookies_are_not_remembered(server, client) -> None:
 
 
 async def test_the_environment_is_not_read(server, client, monkeypatch) -> None:
-    """Proxies of the server's environment are not for workflows."""
+    """S72: proxies of the server's environment are not for workflows."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     server.answers["/"] = reply(200)
@@ -168,7 +168,7 @@ async def test_any_body_in_any_pieces_arrives_whole(data: bytes, size: int) -> N
 
 
 async def test_a_decompression_bomb_is_cut(server, client) -> None:
-    """What counts is the size after decompression: 100 MB in 100 kB do not pass a bound of 1 MB."""
+    """S73, S92: what counts is the size after decompression: 100 MB in 100 kB do not pass a bound of 1 MB."""
     server.answers["/"] = reply(200, gzip.compress(bytes(100_000_000)), "content-encoding: gzip")
     await refused("HTTP_TOO_LARGE", client.request("GET", server.url(), max_bytes=1_000_000))
 
@@ -205,7 +205,7 @@ async def test_a_broken_answer_is_a_protocol_error(server, client, answer: bytes
 
 
 async def test_a_server_that_drips_is_left_in_time(server, client) -> None:
-    """The time is for the whole call: a byte now and then does not stretch it."""
+    """S73: the time is for the whole call: a byte now and then does not stretch it."""
 
     async def drip(call: Call, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
@@ -230,7 +230,7 @@ async def test_no_listener_is_a_connection_error(server, client) -> None:
     ("name", "value"), [("Host", "other"), ("Content-Length", "5"), ("Transfer-Encoding", "chunked"), ("X-A", "b\r\nX-C: d"), ("X-Ü", "a")]
 )
 async def test_headers_that_frame_the_message_are_refused(server, client, name: str, value: str) -> None:
-    """A workflow cannot smuggle a second request into the first."""
+    """S58: a workflow cannot smuggle a second request into the first."""
     await refused("HTTP_HEADER", client.request("GET", server.url(), headers={name: value}))
     assert server.calls == []
 
@@ -284,7 +284,7 @@ async def test_an_unknown_certificate_is_refused_unless_the_node_says_so(authori
 
 
 async def test_a_redirect_from_https_to_http_is_refused(authority) -> None:
-    """What was encrypted stays encrypted."""
+    """S69: what was encrypted stays encrypted."""
     async with http_server() as plain, http_server(server_tls(authority, "localhost")) as secure:
         secure.answers["/"] = reply(302, b"", f"location: {plain.url()}")
         client = GuardedHttpClient({"localhost"}, tls=trusting(authority))

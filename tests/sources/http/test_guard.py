@@ -41,7 +41,7 @@ def resolving_to(*found: str):
     ],
 )
 def test_a_url_of_another_form_is_refused(url: str, code: str) -> None:
-    """Other schemes, credentials in the URL and unreadable text are refused by name."""
+    """S70, S71: other schemes, credentials in the URL and unreadable text are refused by name."""
     with pytest.raises(NodeError) as raised:
         Guard().url(url)
     assert raised.value.error_code == code
@@ -49,7 +49,7 @@ def test_a_url_of_another_form_is_refused(url: str, code: str) -> None:
 
 @given(st.text(max_size=60), st.sampled_from(["", "http://", "https://", "http://a.example/", "http://a@", "http://["]))
 def test_any_text_is_a_url_or_a_typed_refusal(text: str, prefix: str) -> None:
-    """No text makes the guard fail in another way."""
+    """S70: no text makes the guard fail in another way."""
     try:
         url = Guard().url(prefix + text)
     except NodeError as error:
@@ -63,14 +63,14 @@ def test_any_text_is_a_url_or_a_typed_refusal(text: str, prefix: str) -> None:
     "host", ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "0", "localhost", "localhost.", "::1", "::ffff:127.0.0.1"]
 )
 async def test_every_spelling_of_this_machine_is_refused(host: str) -> None:
-    """The check is of the address that the system makes of a name, so the spelling cannot matter."""
+    """S65: the check is of the address that the system makes of a name, so the spelling cannot matter."""
     with pytest.raises(NodeError) as raised:
         await Guard().addresses(host, 80)
     assert raised.value.error_code == "SSRF_BLOCKED"
 
 
 async def test_one_private_address_among_public_ones_refuses_the_name() -> None:
-    """A name must not lead inside by chance or by turns."""
+    """S68: a name must not lead inside by chance or by turns."""
     with pytest.raises(NodeError) as raised:
         await Guard(resolver=resolving_to("93.184.216.34", "10.0.0.1")).addresses("mixed.example", 80)
     assert raised.value.error_code == "SSRF_BLOCKED"
@@ -108,7 +108,7 @@ async def test_allowed_hosts_open_exactly_what_they_name(entry: str, host: str, 
 
 
 async def test_an_allowed_name_does_not_open_the_metadata_service() -> None:
-    """A name that turns to the cloud's credentials is refused though the name is allowed."""
+    """S66: a name that turns to the cloud's credentials is refused though the name is allowed."""
     with pytest.raises(NodeError):
         await Guard({"intranet"}, resolving_to("169.254.169.254")).addresses("intranet", 80)
 
@@ -125,7 +125,7 @@ async def test_a_name_that_does_not_exist_may_be_tried_again() -> None:
 
 
 async def test_open_and_closed_inner_ports_are_refused_with_the_same_words(server) -> None:
-    """The answer must not tell which inner port listens."""
+    """S75: the answer must not tell which inner port listens."""
     messages = set()
     for port in (server.port, 1):
         with pytest.raises(NodeError) as raised:

@@ -103,7 +103,7 @@ def test_one_expression_keeps_its_type_and_identity():
 
 
 def test_substituted_values_are_not_rendered_again():
-    """Text that looks like a template stays as it is."""
+    """S50: text that looks like a template stays as it is."""
     context = {"inputs": {"q": "{{ nodes.secret }}{% if %}"}}
     assert RENDERER.render("<{{ inputs.q }}>", context) == "<{{ nodes.secret }}{% if %}>"
 
@@ -198,7 +198,7 @@ def test_what_does_not_fit_is_an_error(expression):
     ],
 )
 def test_what_is_not_in_the_language_is_refused_before_it_runs(expression):
-    """Only what is listed exists; the error is one of syntax."""
+    """S47, S49: only what is listed exists; the error is one of syntax."""
     with pytest.raises(ExpressionError) as caught:
         RENDERER.evaluate(expression, {})
     assert caught.value.kind == "syntax"
@@ -224,7 +224,7 @@ def test_what_is_not_in_the_language_is_refused_before_it_runs(expression):
     ],
 )
 def test_statements_outside_the_language_are_refused(template):
-    """There are no macros, includes, namespaces or recursive loops."""
+    """S47: there are no macros, includes, namespaces or recursive loops."""
     with pytest.raises(ExpressionError) as caught:
         RENDERER.compile_tree({"a": template})
     assert caught.value.kind == "syntax"
@@ -232,7 +232,7 @@ def test_statements_outside_the_language_are_refused(template):
 
 @pytest.mark.parametrize("attribute", ["__class__", "__init__", "append", "keys", "format", "_x"])
 def test_attributes_are_fields_and_nothing_else(attribute):
-    """Python's attributes do not exist; a field of that name does."""
+    """S47, S49: Python's attributes do not exist; a field of that name does."""
     with pytest.raises(ExpressionError):
         RENDERER.evaluate(f"inputs.{attribute}", CONTEXT)
     assert RENDERER.evaluate(f"inputs.{attribute}", {"inputs": {attribute: 1}}) == 1

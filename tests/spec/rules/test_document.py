@@ -120,7 +120,7 @@ def test_a_document_over_a_limit_is_told_which(limits, document, path):
 
 
 def test_a_loop_over_the_limit_is_refused():
-    """The declared bound of a loop is bounded itself."""
+    """S90: the declared bound of a loop is bounded itself."""
     document = chain(node("a"), node("b"))
     document["edges"].append({"from": "b", "to": "a", "loop": {"max_iterations": 5}})
     assert found(document) == []
