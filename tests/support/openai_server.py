@@ -32,6 +32,8 @@ class OpenAIServer:
     base_url: str = ""
     mode: str = "ok"
     requests: list[Request] = field(default_factory=list)
+    asked: asyncio.Condition = field(default_factory=asyncio.Condition)
+    """Notified at each request."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client left before the answer was finished."""
 
@@ -210,7 +212,9 @@ async def _one(state: OpenAIServer, reader: asyncio.StreamReader, writer: asynci
     headers = {name.lower(): value.strip() for name, _, value in (item.partition(":") for item in fields)}
     data = await reader.readexactly(int(headers.get("content-length", 0)))
     body = json.loads(data) if data else None
-    state.requests.append(Request(method, path, headers, body))
+    async with state.asked:
+        state.requests.append(Request(method, path, headers, body))
+        state.asked.notify_all()
     mode = body["model"] if state.mode == NAMED else state.mode
     if path.endswith("/embeddings") and mode not in STATUSES:
         await _whole(writer, 200, {}, embeddings(body, mode))
