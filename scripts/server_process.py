@@ -5,11 +5,11 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from scripts.launching import Launch, Launched, executed
 
 
 class ServerProcess:
@@ -19,17 +19,26 @@ class ServerProcess:
         data_dir: its data folder.
         database_url: its database; None for SQLite in the data folder.
         settings: further ``AGENTFLOW_*`` variables, without the prefix.
+        launch: how it is started.
     """
 
     ready = b"listens on"
     """What the process prints once it can be used."""
 
-    def __init__(self, data_dir: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        database_url: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        *,
+        launch: Launch = executed,
+    ) -> None:
+        self._launch = launch
         self.data_dir = data_dir
         self.port = _quiet_port()
         self.settings = dict(settings or {}) | ({"database_url": database_url} if database_url else {})
         """Settings of its next start."""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Launched | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +78,7 @@ class ServerProcess:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             printed = output.tell()
-            self._process = subprocess.Popen(self._command(), stdout=output, stderr=output, env=environment)
+            self._process = self._launch(self._arguments(), environment, output)
         while time.monotonic() - begin < timeout_s and self._process.poll() is None:
             # The line in its own log tells it from another server that took the port.
             if self.ready in self.log.read_bytes()[printed:] and self._answers(asks):
@@ -78,9 +87,8 @@ class ServerProcess:
         self.kill()
         raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
 
-    def _command(self) -> list[str]:
-        program = str(Path(sys.executable).with_name("agentflow"))
-        return [program, "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+    def _arguments(self) -> list[str]:
+        return ["serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
 
     def _answers(self, path: str) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -150,8 +158,8 @@ class WorkerProcess(ServerProcess):
 
     ready = b"worker drives"
 
-    def _command(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("agentflow")), "worker", "--data-dir", str(self.data_dir)]
+    def _arguments(self) -> list[str]:
+        return ["worker", "--data-dir", str(self.data_dir)]
 
     def _answers(self, path: str) -> bool:
         return True

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from scripts.launching import forked
 from scripts.server_process import ServerProcess, WorkerProcess
 from tests.acceptance.client import Client
 from tests.databases import new_postgres
@@ -40,7 +41,7 @@ class Cluster:
         self.url = url
         self._folder = folder
         self._settings = {**settings, **({"broker_url": broker} if broker else {})}
-        self.api = ServerProcess(folder / "api", url or None, self._settings)
+        self.api = ServerProcess(folder / "api", url or None, self._settings, launch=forked)
         self.workers: list[WorkerProcess] = []
 
     @property
@@ -67,7 +68,7 @@ class Cluster:
 
     def add_worker(self) -> WorkerProcess:
         """Start one more worker."""
-        worker = WorkerProcess(self._folder / f"worker{len(self.workers)}", self.url, self._settings)
+        worker = WorkerProcess(self._folder / f"worker{len(self.workers)}", self.url, self._settings, launch=forked)
         self.workers.append(worker)
         worker.start()
         return worker

@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope
 
-from agentflow.infra.limits.rates import WINDOW_S, Standing
+from agentflow.infra.limits.rates import SLACK_S, WINDOW_S, Standing
 
 ADDRESS = "agentflow.address"
 """Key of the ASGI scope that holds the client's address; not there where it is not known."""
@@ -36,7 +36,7 @@ def network_of(address: str) -> str:
 
 def headers_of(standing: Standing) -> list[tuple[bytes, bytes]]:
     """Return the headers that tell a client how a limit stands: those of the IETF's draft, and those that everybody knew before."""
-    after_s = math.ceil(standing.full_s if standing.is_granted else standing.wait_s)
+    after_s = math.ceil((standing.full_s if standing.is_granted else standing.wait_s) - SLACK_S)
     return limit_headers(standing.rate.name, standing.rate.quota, standing.remaining, after_s, int(WINDOW_S))
 
 

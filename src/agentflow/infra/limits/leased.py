@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from agentflow.infra.limits import scripts
-from agentflow.infra.limits.base import SLACK
 from agentflow.infra.limits.outage import Outage
-from agentflow.infra.limits.rates import WINDOW_S, Claim, LocalRates, Rate, Standing
+from agentflow.infra.limits.rates import SLACK_S, WINDOW_S, Claim, LocalRates, Rate, Standing
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -136,7 +135,7 @@ class LeasedRates:
             now = self._clock()
             leases = [self._opened(claim, now) for claim in claims]
             words = [
-                word for claim, lease in zip(claims, leases, strict=True) for word in (claim.rate.interval_s, WINDOW_S, SLACK, lease.lot)
+                word for claim, lease in zip(claims, leases, strict=True) for word in (claim.rate.interval_s, WINDOW_S, SLACK_S, lease.lot)
             ]
             answer = await self._take(keys=[f"agentflow:rates:{{{claim.key}}}" for claim in claims], args=["", *words])
             self._outage.answered()

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agentflow.infra.limits.base import SLACK
-
 WINDOW_S = 60.0
 """Seconds that every quota is for."""
+SLACK_S = 1e-6
+"""What times of a clock that began long ago are off by, when they are added and subtracted."""
 PRUNE_FROM = 10_000
 """Buckets kept before those that are full are forgotten; the bound doubles with what is in use."""
 MOST = 200_000
@@ -140,9 +140,9 @@ class LocalRates:
             rate = claim.rate
             full_at = max(self._full_at.get(claim.key, now), now) + rate.interval_s
             over_s = full_at - now - WINDOW_S
-            if over_s > SLACK:
+            if over_s > SLACK_S:
                 return Standing(rate, 0, over_s, full_at - now - rate.interval_s), []
-            remaining = int(-over_s / rate.interval_s + SLACK)
+            remaining = int((SLACK_S - over_s) / rate.interval_s)
             if tightest is None or remaining < tightest[0]:
                 tightest = remaining, rate, full_at - now
             after.append((claim.key, full_at))

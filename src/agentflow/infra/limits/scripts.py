@@ -158,7 +158,7 @@ local now, out = clock(ARGV[1]), {}
 for i = 1, #KEYS do
   local interval, window, slack, want = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i]), tonumber(ARGV[4 * i + 1])
   local full = math.max(tonumber(redis.call('GET', KEYS[i]) or now), now)
-  local there = math.max(math.floor((window - (full - now)) / interval + slack), 0)
+  local there = math.max(math.floor((window - (full - now) + slack) / interval), 0)
   local granted = math.min(want, there)
   if granted > 0 then
     full = full + granted * interval
