@@ -1,6 +1,6 @@
 """Five times as many starts as the server can do: how long what it accepts takes, how quickly it refuses the rest, and when it is well again.
 
-`AGENTFLOW_BENCH_OVERLOAD_S` sets the seconds of overload (20; the full size is 120). The flood comes at a fixed rate, so that a slow
+`AGENTFLOW_BENCH_OVERLOAD_S` sets the seconds of overload (120). The flood comes at a fixed rate, so that a slow
 server is not spared, from a process of its own; times are taken by a few clients in another, which have nothing else to do.
 """
 
@@ -23,7 +23,7 @@ BODY = b'{"inputs": {}}'
 
 def measure() -> list[Figure]:
     """Measure the capacity with clients that wait, then send five times that."""
-    seconds = float(os.environ.get("AGENTFLOW_BENCH_OVERLOAD_S", "20"))
+    seconds = float(os.environ.get("AGENTFLOW_BENCH_OVERLOAD_S", "120"))
     with server() as process:
         workflow = store(process, chain(10))
         return uvloop.run(_measure(process, workflow, seconds))

@@ -212,7 +212,7 @@ class Overload:
         elif not is_slow:
             # Starts that are refused say nothing about how long they would have taken: as long as there are any, try only a few more.
             self._allowed = min(self._allowed + MORE_STARTS if self._is_full else 1.25 * self._allowed, most)
-        switch_often(self._refuses)
+        switch_often(self._refuses or is_slow)
         self._took_s, self._took, self._is_full, self._refuses = 0.0, 0, False, False
         STARTS.set(self._allowed)
 
