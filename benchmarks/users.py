@@ -78,8 +78,12 @@ class Person:
         await self._connection.json("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD})
         tokens = await self._connection.json("POST", "/api/v1/auth/login", {"username": email, "password": PASSWORD})
         self._connection.close()
-        self._connection = Connection(self._port, "", f"{self._address}Authorization: Bearer {tokens['access_token']}\r\n")
-        self._workflow = (await self._connection.json("POST", "/api/v1/workflows", {"spec": chain(10)}))["id"]
+        head = f"{self._address}Authorization: Bearer {tokens['access_token']}\r\n"
+        storing = Connection(self._port, "", head)
+        self._workflow = (await storing.json("POST", "/api/v1/workflows", {"spec": chain(10)}))["id"]
+        storing.close()
+        # Opened with the first request: until everybody has come, the server would have closed it for being idle.
+        self._connection = Connection(self._port, "", head)
 
     async def work(self, until: float) -> None:
         """Browse and run until the time is over."""

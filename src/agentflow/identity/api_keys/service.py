@@ -1,6 +1,5 @@
 """Making, rotating and revoking API keys, and recognising them."""
 
-import asyncio
 import secrets
 from collections.abc import Set
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import CredentialKind, Subject
 from agentflow.identity.tokens.access import refused
 from agentflow.identity.tokens.one_time import hash_of
+from agentflow.identity.uses import Uses
 from agentflow.infra.audit.trail import PROGRAM, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
@@ -28,7 +28,6 @@ log = structlog.get_logger(__name__)
 
 MARK = "afk_"
 PREFIX_LENGTH = 11
-USED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +69,16 @@ class ApiKeys:
         access: what users may do.
         rotation: when they are rotated.
         trail: where changes are written down.
+        uses: notes when keys are used.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, rotation: Rotation, trail: Trail) -> None:
+    def __init__(self, database: Database, clock: Clock, access: AccessReader, rotation: Rotation, trail: Trail, uses: Uses) -> None:
         self._trail = trail
         self._database = database
         self._clock = clock
         self._access = access
         self._rotation = rotation
-        self._noting: set[asyncio.Task[None]] = set()
+        self._uses = uses
 
     async def recognise(self, secret: str) -> Key:
         """Return what a secret stands for.
@@ -94,7 +94,7 @@ class ApiKeys:
             raise refused()
         if row.revoked_at is not None or _is_over(row.expires_at, now) or _is_over(self._rotate_by(row), now):
             raise refused(Doer(row.tenant_id, row.user_id))
-        self._note_use(row, now)
+        self._uses.note(row.id, row.last_used_at, now)
         return Key(row.id, row.tenant_id, row.user_id, None if row.scopes is None else known(row.scopes))
 
     async def standing(self, tenant_id: str, key_id: str) -> Key:
@@ -112,25 +112,9 @@ class ApiKeys:
     def _rotate_by(self, row: Any) -> datetime | None:
         return None if not row.rotation_days else row.rotated_at + timedelta(days=row.rotation_days) + self._rotation.grace
 
-    def _note_use(self, row: Any, now: datetime) -> None:
-        """Note that a key is used, beside the request."""
-        if row.last_used_at is None or now - row.last_used_at >= USED_EVERY:
-            task = asyncio.get_running_loop().create_task(self._write_use(row.tenant_id, row.id, now))
-            self._noting.add(task)
-            task.add_done_callback(self._noted)
-
-    async def _write_use(self, tenant_id: str, key_id: str, now: datetime) -> None:
-        async with self._database.transaction(tenant_id) as session:
-            await repository.change(session, tenant_id, key_id, {"last_used_at": now})
-
-    def _noted(self, task: "asyncio.Task[None]") -> None:
-        self._noting.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("the use of an API key was not noted", error=str(error))
-
     async def close(self) -> None:
-        """Let what is being noted be written."""
-        await asyncio.gather(*self._noting, return_exceptions=True)
+        """Write what was noted."""
+        await self._uses.close()
 
     async def create(self, subject: Subject, new: ApiKeyCreate) -> NewApiKey:
         """Make a key for the caller, or for a service account.

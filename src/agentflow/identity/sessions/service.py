@@ -1,6 +1,5 @@
 """Signing devices in and out, and keeping them signed in."""
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from agentflow.errors import NotFound, Unauthenticated
 from agentflow.identity.sessions.base import Session, SessionKind, SessionStore
 from agentflow.identity.sessions.secrets import SessionSecret, new_secret, read_secret
 from agentflow.identity.tokens.access import AccessTokens, Claims, refused
+from agentflow.identity.uses import Uses
 from agentflow.infra.audit.trail import Actor, Also, Deed, Doer, Trail
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -21,7 +21,6 @@ log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=30)
 """How long a spent refresh token still gets the answer that it got: a client that sent it twice at once has done nothing wrong."""
-SEEN_EVERY = timedelta(minutes=1)
 MAX_DEVICE, MAX_ADDRESS = 200, 64
 
 
@@ -75,16 +74,19 @@ class Sessions:
         lifetime: how long a session lasts at most.
         idle: how long it lasts unused.
         trail: where signing in and out is written down.
+        uses: notes when sessions are used.
     """
 
-    def __init__(self, store: SessionStore, tokens: AccessTokens, clock: Clock, lifetime: timedelta, idle: timedelta, trail: Trail) -> None:
+    def __init__(
+        self, store: SessionStore, tokens: AccessTokens, clock: Clock, lifetime: timedelta, idle: timedelta, trail: Trail, uses: Uses
+    ) -> None:
         self._store = store
         self._trail = trail
         self._tokens = tokens
         self._clock = clock
         self._idle = idle
         self.lifetime = lifetime
-        self._touching: set[asyncio.Task[object]] = set()
+        self._uses = uses
 
     async def open(self, who: Actor, device: Device, *, second_factor: bool = False) -> Tokens:
         """Sign a device of somebody in by tokens; it gets a session of its own, whatever it had before."""
@@ -179,7 +181,7 @@ class Sessions:
         session = None if given is None else await self._live(given.session_id)
         if given is None or session is None or session.kind is not SessionKind.BROWSER or not given.matches(session.secret_hash):
             raise refused()
-        self._touch(session)
+        self._uses.note(session.id, session.last_seen_at, self._clock.now())
         return session
 
     async def get_live(self, session_id: str) -> Session:
@@ -191,25 +193,12 @@ class Sessions:
         session = await self._live(session_id)
         if session is None:
             raise refused()
-        self._touch(session)
+        self._uses.note(session.id, session.last_seen_at, self._clock.now())
         return session
 
     async def _live(self, session_id: str, *, fresh: bool = False) -> Session | None:
         session = await self._store.get(session_id, fresh=fresh)
         return session if session is not None and session.is_live(self._clock.now(), self._idle) else None
-
-    def _touch(self, session: Session) -> None:
-        """Note that a session is used, beside the request."""
-        now = self._clock.now()
-        if now - session.last_seen_at >= SEEN_EVERY:
-            task = asyncio.get_running_loop().create_task(self._store.change(session.id, {"last_seen_at": now}))
-            self._touching.add(task)
-            task.add_done_callback(self._touched)
-
-    def _touched(self, task: "asyncio.Task[object]") -> None:
-        self._touching.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("the use of a session was not noted", error=str(error))
 
     async def list(self, user_id: str) -> Sequence[Session]:
         """Return a user's sessions, newest first."""
@@ -267,5 +256,5 @@ class Sessions:
         return await self._store.clean(self._clock.now(), self._idle)
 
     async def close(self) -> None:
-        """Let what is being noted be written."""
-        await asyncio.gather(*self._touching, return_exceptions=True)
+        """Write what was noted."""
+        await self._uses.close()

@@ -102,7 +102,7 @@ class Pruner:
             count += deleted
             PRUNED.inc(deleted)
             if made is not None:
-                await self._sealer.keep_outside(made)
+                await self._sealer.keep_outside([made])
         return count
 
     def _cut(self, connection: Connection, tenant_id: str, before: datetime, keys: _Keys) -> tuple[int, Anchor | None]:
