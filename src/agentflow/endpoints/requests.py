@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData, UploadFile
+from starlette.routing import Match
+from starlette.types import Scope
 
 from agentflow.errors import Invalid, Malformed, Unsupported
 from agentflow.kit import json
@@ -47,6 +50,16 @@ class StrictRequest(Request):
 
 class StrictRoute(APIRoute):
     """A route that reads bodies strictly and refuses other media types."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for this route; most are not, by what their paths begin with, which is told without an expression."""
+        if not scope["path"].startswith(self._begin):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    @cached_property
+    def _begin(self) -> str:
+        return self.path.partition("{")[0]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the route's handler."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from agentflow.errors import Unauthenticated
 from agentflow.identity.builtin_roles import INSTALLATION, PERMISSIONS
@@ -21,10 +21,26 @@ CACHE_S = 2.5
 CACHED = 10_000
 _BY_NAME = {permission.value: permission for permission in Permission}
 
-_MEMBER = (
-    select(UserRow.username, UserRow.kind, MembershipRow.roles, TenantRow.is_operator)
+_RIGHTS = (
+    select(
+        UserRow.username,
+        UserRow.kind,
+        MembershipRow.roles,
+        TenantRow.is_operator,
+        TeamRow.name.label("team"),
+        GrantRow.resource_kind,
+        GrantRow.resource_id,
+        GrantRow.role,
+        GrantRow.expires_at,
+    )
     .join_from(MembershipRow, UserRow, UserRow.id == MembershipRow.user_id)
     .join(TenantRow, TenantRow.id == MembershipRow.tenant_id)
+    .outerjoin(TeamMemberRow, TeamMemberRow.user_id == MembershipRow.user_id)
+    .outerjoin(TeamRow, and_(TeamRow.id == TeamMemberRow.team_id, TeamRow.tenant_id == MembershipRow.tenant_id))
+    .outerjoin(
+        GrantRow,
+        and_(GrantRow.tenant_id == MembershipRow.tenant_id, or_(GrantRow.grantee_id == UserRow.id, GrantRow.grantee_id == TeamRow.id)),
+    )
     .where(
         MembershipRow.user_id == bindparam("user_id"),
         MembershipRow.tenant_id == bindparam("tenant_id"),
@@ -32,10 +48,9 @@ _MEMBER = (
         TenantRow.deleted_at.is_(None),
     )
 )
-_TEAMS = (
-    select(TeamRow.id, TeamRow.name)
-    .join_from(TeamMemberRow, TeamRow, TeamRow.id == TeamMemberRow.team_id)
-    .where(TeamMemberRow.user_id == bindparam("user_id"), TeamRow.tenant_id == bindparam("tenant_id"))
+"""A row for each team and each grant of a member, one at least: everything in one look, for this is looked up all the time."""
+_ROLES = select(RoleRow.name, RoleRow.permissions).where(
+    RoleRow.tenant_id == bindparam("tenant_id"), RoleRow.name.in_(bindparam("names", expanding=True))
 )
 
 
@@ -98,35 +113,27 @@ class AccessReader:
             forget()
 
     async def _look_up(self, tenant_id: str, user_id: str) -> Access:
-        values = {"tenant_id": tenant_id, "user_id": user_id}
-        async with self._database.reading() as session:
-            member = (await session.execute(_MEMBER, values)).one_or_none()
-            if member is None:
-                raise Unauthenticated("The credential is not valid.", hint="Sign in again.")
-            teams = (await session.execute(_TEAMS, values)).all()
-            grants = (await session.execute(self._grants_of(tenant_id, [user_id, *(team.id for team in teams)]))).all()
-            names = {*member.roles, *(grant.role for grant in grants)}
-            custom = await self._custom(session, tenant_id, names - PERMISSIONS.keys())
+        rows = await self._database.read_rows(_RIGHTS, {"tenant_id": tenant_id, "user_id": user_id})
+        if not rows:
+            raise Unauthenticated("The credential is not valid.", hint="Sign in again.")
+        member, grants = rows[0], [row for row in rows if row.role is not None]
+        custom = await self._custom(tenant_id, {*member.roles, *(grant.role for grant in grants)} - PERMISSIONS.keys())
         beyond = frozenset[Permission]() if member.is_operator else INSTALLATION
         permissions = {name: allowed - beyond for name, allowed in {**PERMISSIONS, **custom}.items()}
         return Access(
             username=member.username,
             user_kind=member.kind,
             roles=frozenset(member.roles),
-            teams=frozenset(team.name for team in teams),
+            teams=frozenset(row.team for row in rows if row.team is not None),
             permissions=_union(permissions.get(role, frozenset()) for role in member.roles),
             grants=_grants(grants, permissions, self._clock.now()),
         )
 
-    def _grants_of(self, tenant_id: str, grantees: list[str]) -> Any:
-        columns = (GrantRow.resource_kind, GrantRow.resource_id, GrantRow.role, GrantRow.expires_at)
-        return select(*columns).where(GrantRow.tenant_id == tenant_id, GrantRow.grantee_id.in_(grantees))
-
-    async def _custom(self, session: Any, tenant_id: str, names: Set[str]) -> dict[str, frozenset[Permission]]:
+    async def _custom(self, tenant_id: str, names: Set[str]) -> dict[str, frozenset[Permission]]:
         if not names:
             return {}
-        query = select(RoleRow.name, RoleRow.permissions).where(RoleRow.tenant_id == tenant_id, RoleRow.name.in_(sorted(names)))
-        return {row.name: known(row.permissions) for row in await session.execute(query)}
+        rows = await self._database.read_rows(_ROLES, {"tenant_id": tenant_id, "names": sorted(names)})
+        return {row.name: known(row.permissions) for row in rows}
 
 
 def known(names: Iterable[str]) -> frozenset[Permission]:

@@ -1,5 +1,6 @@
 """Access tokens: JWTs after RFC 9068, signed with Ed25519, checked without a look into the database."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,8 @@ ISSUER = AUDIENCE = "agentflow"
 TYPE = "at+jwt"
 MAX_BYTES = 4_096
 """Longest token that is looked at: ours have some 500 bytes."""
+REMEMBERED = 10_000
+"""Tokens of which is remembered that they were signed by us."""
 _HEADER = {"alg": ALGORITHM, "typ": TYPE}
 _TEXTS = ("iss", "aud", "sub", "sid", "tid", "jti")
 _TIMES = ("exp", "iat")
@@ -49,6 +52,7 @@ class AccessTokens:
         self._keys = keys
         self._clock = clock
         self.lifetime_s = lifetime_s
+        self._genuine: dict[bytes, tuple[str, Mapping[str, Any]]] = {}
 
     async def issue(self, claims: Claims) -> str:
         """Return a new token."""
@@ -75,10 +79,22 @@ class AccessTokens:
         Raises:
             Unauthenticated: it is not ours, not an access token, or not good now; the answer does not say which.
         """
-        import jwt
-
         if len(token) > MAX_BYTES or not token.isascii():
             raise refused()
+        # A digest: what the memory of this process holds opens nothing.
+        digest = hashlib.sha256(token.encode()).digest()
+        key_id, payload = self._genuine.get(digest) or await self._verified(token)
+        if await self._keys.find(key_id) is None:
+            raise refused()
+        if len(self._genuine) >= REMEMBERED:
+            self._genuine.clear()
+        self._genuine[digest] = key_id, payload
+        return self._checked(payload)
+
+    async def _verified(self, token: str) -> tuple[str, Mapping[str, Any]]:
+        """Return what a token says, and the key that signed it: that does not change, so it is verified once."""
+        import jwt
+
         try:
             header = jwt.get_unverified_header(token)
             kid = header.pop("kid", None)
@@ -90,7 +106,7 @@ class AccessTokens:
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise refused() from error
-        return self._checked(payload)
+        return kid, payload
 
     def _checked(self, payload: Mapping[str, Any]) -> Claims:
         now = self._clock.now().timestamp()

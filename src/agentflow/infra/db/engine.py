@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,17 +15,18 @@ import structlog
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.url import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.db.bulk import PREPARED
-from agentflow.infra.db.failures import is_conflict
+from agentflow.infra.db.failures import is_busy, is_conflict
 from agentflow.infra.db.liveness import replace_dead_connections
 from agentflow.infra.db.lost import end_process_on_lost_write
-from agentflow.infra.db.pool import MeasuredPool
+from agentflow.infra.db.pool import MeasuredPool, MeasuredThreadPool
 from agentflow.infra.db.repository import UnscopedQuery
 from agentflow.infra.db.row_security import AS_TENANT
+from agentflow.infra.db.threaded import ThreadedSessions
 from agentflow.infra.db.trouble import give_up_what_hangs, tell_damage
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,11 @@ _BUSY_MS = 10_000
 _BULK_TRIES = 4
 _LONGEST_PAUSE_S = 0.05
 """Longest pause before a transaction that another one got in the way of is tried again."""
+
+_POOL_WAIT_S = 5
+"""Seconds to wait for a connection that is free."""
+_OWN_THREADS = 3
+"""Connections that the reading threads and the writing one need besides those of sessions."""
 
 _CONNECT_S = 10
 """Seconds that making a connection to PostgreSQL may take."""
@@ -95,13 +102,19 @@ class Database:
         self._write_engine = self.engine.execution_options(writes=True)
         # Else each statement of PostgreSQL would see what others committed since the one before.
         self._snapshots = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        self._single_engine = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self._snapshots, expire_on_commit=False)
         self._write_sessions = async_sessionmaker(self._write_engine, expire_on_commit=False)
         self._writer = asyncio.Lock() if self.is_sqlite else None
-        self._bulk_engine = self._thread_engine() if self.is_sqlite else None
+        self._bulk_engine = self._thread_engine(pool_size) if self.is_sqlite else None
         self._bulk_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._read_engine = self._bulk_engine.execution_options(writes=False, single=True) if self._bulk_engine is not None else None
+        self._at_once = self._thread_engine(1, busy_ms=0).execution_options(single=True) if self.is_sqlite else None
         self._read_threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
+        self._threaded_reads = self._threaded_writes = None
+        if self._bulk_engine is not None:
+            self._threaded_writes = ThreadedSessions(self._bulk_engine, self._bulk_thread, 1, _POOL_WAIT_S)
+            reads = self._bulk_engine.execution_options(writes=False)
+            self._threaded_reads = ThreadedSessions(reads, self._read_threads, pool_size, _POOL_WAIT_S)
 
     def _engine(self, pool_size: int, timeout_s: float | None) -> AsyncEngine:
         if not self.is_sqlite:
@@ -110,7 +123,7 @@ class Database:
                 poolclass=MeasuredPool,
                 pool_size=pool_size,
                 max_overflow=0,
-                pool_timeout=5,
+                pool_timeout=_POOL_WAIT_S,
                 json_deserializer=orjson.loads,
                 hide_parameters=True,  # errors go to the log: what users sent must not
                 connect_args={
@@ -126,7 +139,7 @@ class Database:
             raise UnsupportedDatabase("A SQLite database in memory would lose every run.", hint="Write sqlite:///path/to/file.db.")
         Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
-            self.url, poolclass=MeasuredPool, pool_size=pool_size, max_overflow=0, pool_timeout=5, hide_parameters=True
+            self.url, poolclass=MeasuredPool, pool_size=pool_size, max_overflow=0, pool_timeout=_POOL_WAIT_S, hide_parameters=True
         )
         _as_sqlite(engine.sync_engine)
         tell_damage(engine.sync_engine, self._note_damage)
@@ -149,14 +162,17 @@ class Database:
         finally:
             await handle.close()
 
-    def _thread_engine(self) -> Engine:
+    def _thread_engine(self, pool_size: int, busy_ms: int = _BUSY_MS) -> Engine:
         engine = create_engine(
             self.url.set(drivername="sqlite+pysqlite"),
             execution_options={"writes": True},
             hide_parameters=True,
             connect_args={"cached_statements": PREPARED},
+            poolclass=MeasuredThreadPool,
+            pool_size=pool_size,
+            max_overflow=_OWN_THREADS,
         )
-        _as_sqlite(engine)
+        _as_sqlite(engine, busy_ms)
         tell_damage(engine, self._note_damage)
         return engine
 
@@ -172,9 +188,18 @@ class Database:
             await self._narrow(joined[2], tenant_id)
             yield joined[2]
             return
-        async with self._write_turn(), self._write_sessions() as session, session.begin():
+        async with self._write_turn(), self._writing() as session:
             await self._narrow(session, tenant_id)
             yield session
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        if self._threaded_writes is not None:
+            async with self._threaded_writes.open(commits=True) as session:
+                yield session
+        else:
+            async with self._write_sessions() as session, session.begin():
+                yield session
 
     @contextmanager
     def joined(self, session: AsyncSession) -> Iterator[None]:
@@ -233,24 +258,38 @@ class Database:
     async def read_one(
         self, statement: Executable, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
     ) -> Row[Any] | None:
-        """Run one query and return its row, or None; ``values`` are those of its named parameters, ``tenant_id`` as for ``reading``.
-
-        The quick way for a single lookup: on SQLite it is one hop to a thread, where a session takes one for each of its steps and waits
-        for the interpreter lock at each. Build the statement once: building one of forty columns takes eight times as long as running it.
+        """Run one query and return its row, or None; see ``read_rows``.
 
         Raises:
             MultipleResultsFound: there is more than one row.
         """
-        if self._read_engine is None:
-            async with self.engine.connect() as connection:
-                await self._narrow(connection, tenant_id)
-                return (await connection.execute(statement, values)).one_or_none()
-        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._read_in_thread, statement, values)
+        rows = await self.read_rows(statement, values, tenant_id)
+        if len(rows) > 1:
+            raise MultipleResultsFound("one row was expected")
+        return rows[0] if rows else None
 
-    def _read_in_thread(self, statement: Executable, values: Mapping[str, Any] | None) -> Row[Any] | None:
-        assert self._read_engine is not None  # noqa: S101 - only called where it is set
-        with self._read_engine.connect() as connection:
-            return connection.execute(statement, values).one_or_none()
+    async def read_rows(
+        self, statement: Executable, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one query and return its rows; ``values`` are those of its named parameters, ``tenant_id`` as for ``reading``.
+
+        The quick way to look something up by its key: on SQLite it is done at once, for handing it to a thread takes five times as long as
+        the look; on PostgreSQL it is one message, for a statement by itself needs no transaction around it. Build the statement once:
+        building one of forty columns takes eight times as long as running it.
+        """
+        if self._at_once is None:
+            async with (self._single_engine if tenant_id is None else self.engine).connect() as connection:
+                await self._narrow(connection, tenant_id)
+                return (await connection.execute(statement, values)).all()
+        try:
+            return _rows(self._at_once, statement, values)
+        except OperationalError as error:
+            if not is_busy(error):
+                raise
+        # Another process has all of the database to itself for a moment: wait for it in a thread.
+        assert self._bulk_engine is not None  # noqa: S101 - there is one on SQLite
+        waiting = self._bulk_engine.execution_options(single=True)
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, _rows, waiting, statement, values)
 
     async def read(self, work: Callable[[Connection], T], tenant_id: str | None = None) -> T:
         """Run ``work``, which only reads, on one consistent state, and return its result; ``tenant_id`` as for ``reading``.
@@ -274,7 +313,7 @@ class Database:
     @asynccontextmanager
     async def reading(self, tenant_id: str | None = None) -> AsyncIterator[AsyncSession]:
         """Open a session that only reads; sees one consistent state, and with ``tenant_id`` only this tenant's (see ``transaction``)."""
-        async with self._sessions() as session:
+        async with self._sessions() if self._threaded_reads is None else self._threaded_reads.open() as session:
             await self._narrow(session, tenant_id)
             yield session
 
@@ -291,22 +330,27 @@ class Database:
         await self.engine.dispose()
         self._bulk_thread.shutdown()
         self._read_threads.shutdown()
-        if self._bulk_engine is not None:
-            self._bulk_engine.dispose()
+        for engine in filter(None, (self._bulk_engine, self._at_once)):
+            engine.dispose()
 
 
-def _as_sqlite(engine: Engine) -> None:
-    event.listen(engine, "connect", _configure_sqlite)
+def _rows(engine: Engine, statement: Executable, values: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
+    with engine.connect() as connection:
+        return connection.execute(statement, values).all()
+
+
+def _as_sqlite(engine: Engine, busy_ms: int = _BUSY_MS) -> None:
+    event.listen(engine, "connect", partial(_configure_sqlite, busy_ms))
     event.listen(engine, "begin", _begin_sqlite)
     end_process_on_lost_write(engine)
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(busy_ms: int, connection: Any, _record: Any) -> None:
     # The driver must not open transactions by itself: see _begin_sqlite.
     connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: a commit is on disk before it is acknowledged, also against power loss.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}", "cache_size=-16000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={busy_ms}", "cache_size=-16000"):
         # The constants above.
         # ast-grep-ignore: no-built-sql
         cursor.execute(f"PRAGMA {pragma}")

@@ -58,6 +58,11 @@ def is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
+def is_busy(error: DBAPIError) -> bool:
+    """Tell whether SQLite could not begin because another process has the whole database to itself."""
+    return (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _is_full(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False

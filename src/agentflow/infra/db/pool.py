@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -10,7 +11,7 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, QueuePool
 
 from agentflow.infra.observability.metrics import QUICK_SECONDS
 
@@ -23,6 +24,19 @@ WAIT = Histogram(
 TIMEOUTS = Counter("agentflow_db_pool_timeouts_total", "Times that no connection to the database became free in time.")
 
 
+@contextmanager
+def measured_wait() -> Iterator[None]:
+    """Measure how long a connection is waited for."""
+    began = time.perf_counter()
+    try:
+        yield
+    except PoolTimeout:
+        TIMEOUTS.inc()
+        raise
+    finally:
+        WAIT.observe(time.perf_counter() - began)
+
+
 class MeasuredPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool for asynchronous engines, measured."""
 
@@ -31,17 +45,19 @@ class MeasuredPool(AsyncAdaptedQueuePool):
         _pools.add(self)
 
     def _do_get(self) -> ConnectionPoolEntry:
-        began = time.perf_counter()
-        try:
+        with measured_wait():
             return super()._do_get()
-        except PoolTimeout:
-            TIMEOUTS.inc()
-            raise
-        finally:
-            WAIT.observe(time.perf_counter() - began)
 
 
-_pools: WeakSet[MeasuredPool] = WeakSet()
+class MeasuredThreadPool(QueuePool):
+    """SQLAlchemy's pool for threads, of which is told how many connections are out; who uses it waits before."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        _pools.add(self)
+
+
+_pools: WeakSet[QueuePool] = WeakSet()
 
 
 class _Use(Collector):
