@@ -1,5 +1,7 @@
 """API keys: shown once, cut down to scopes, rotated, revoked; and service accounts."""
 
+import asyncio
+
 import pytest
 
 from agentflow.bootstrap.container import open_container
@@ -169,3 +171,21 @@ async def test_the_use_of_a_key_is_noted(container, client, app):
         await program.get("/auth/me")
     await container.identity.api_keys.close()
     assert (await client.get(f"/api-keys/{made['id']}")).json()["last_used_at"] is not None
+
+
+async def test_the_uses_of_many_keys_are_noted_together(container, client, app, monkeypatch):
+    """Thirty programs that come at once cost a few transactions beside their requests, not one each before the next may go on."""
+    made = [await mint(client) for _ in range(30)]
+    bulk, noted = container.database.bulk, []
+
+    async def counted(work):
+        noted.append(work)
+        return await bulk(work)
+
+    monkeypatch.setattr(container.database, "bulk", counted)
+    async with speaking(app, {}) as programs:
+        await asyncio.gather(*(programs.get("/auth/me", headers={"X-API-Key": key["secret"]}) for key in made))
+    await container.identity.api_keys.close()
+    keys = (await client.get("/api-keys?limit=100")).json()["items"]
+    assert all(key["last_used_at"] for key in keys if key["id"] in {each["id"] for each in made})
+    assert len(noted) <= 10

@@ -1,7 +1,9 @@
 """The database handle: quick single reads that see what is committed, and only that."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select
@@ -93,3 +95,20 @@ def test_the_asynchronous_driver_is_chosen() -> None:
     """Users write the plain scheme."""
     assert database_url("postgres://u@h/d").drivername == "postgresql+asyncpg"
     assert database_url("sqlite:///x.db").drivername == "sqlite+aiosqlite"
+
+
+async def test_a_single_read_waits_where_another_process_has_the_database_to_itself(tmp_path: Path) -> None:
+    """It is tried at once, and again in a thread; the event loop goes on meanwhile."""
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.executescript(
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; CREATE TABLE engine_numbers (n INTEGER); INSERT INTO engine_numbers VALUES (7);"
+    )
+    database = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    reading = asyncio.create_task(database.read_one(select(NUMBERS.c.n)))
+    _, waiting = await asyncio.wait([reading], timeout=0.2)
+    assert waiting == {reading}
+    other.close()
+    row = await reading
+    assert row is not None
+    assert row.n == 7
+    await database.close()
