@@ -25,6 +25,9 @@ from agentflow.runtime.runs.overload import Overload
 from agentflow.runtime.runs.usage import DAY, started_since
 from agentflow.runtime.states import EventType, RunStatus
 
+NOTED_SPECS = 20_000
+"""Specifications of which is remembered that they are stored; a name and a time each."""
+
 
 class Admission:
     """Writes admission rows through the group committer."""
@@ -122,7 +125,7 @@ class Admission:
 
     def _note_stored(self, run: RunRecord) -> None:
         if self._must_store(run):
-            if len(self._stored_specs) >= self._ports.settings.compiled_cache_size:
+            if len(self._stored_specs) >= NOTED_SPECS:
                 self._stored_specs.pop(next(iter(self._stored_specs)))
             self._stored_specs[(run.tenant_id, run.spec_hash)] = self._ports.clock.monotonic()
 

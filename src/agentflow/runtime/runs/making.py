@@ -35,6 +35,10 @@ class Workspace(Protocol):
         ...
 
 
+REMEMBERED = 20_000
+"""Specifications of which is remembered that they are valid for a tenant: a name and some bytes each, where a plan has thousands."""
+
+
 class RunMaker:
     """Makes the records of new runs.
 
@@ -96,7 +100,7 @@ class RunMaker:
             if errors:
                 raise invalid_spec(errors)
             self._valid[key] = self._workspace.uses(spec).variables
-            while len(self._valid) > self._ports.settings.compiled_cache_size:
+            while len(self._valid) > REMEMBERED:
                 self._valid.popitem(last=False)
         self._valid.move_to_end(key)
         return self._valid[key]
