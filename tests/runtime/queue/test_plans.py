@@ -1,6 +1,6 @@
 """What is asked every few seconds reads an index: its cost must not grow with the history, nor with the runs that wait."""
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import SystemClock
@@ -18,14 +18,14 @@ async def test_no_sweep_reads_a_whole_table(tmp_path, migrated_file):
     def note(_connection, _cursor, statement, parameters, *_):
         asked.append((statement, parameters))
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", note)
     leases = Leases(database, clock, FilePresence(tmp_path), new_id(), 10)
     await leases.renew()
     await leases.wake_due()
     await leases.release_orphans()
     async with database.transaction() as session:
         await deliver(session, new_id(), "paid", "7", None, "somebody", clock.now())
-    event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+    event.remove(Engine, "before_cursor_execute", note)
     plans: dict[str, list[str]] = {}
     async with database.engine.connect() as connection:
         for statement, parameters in asked:

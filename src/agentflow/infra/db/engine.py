@@ -108,7 +108,7 @@ class Database:
         self._writer = asyncio.Lock() if self.is_sqlite else None
         self._bulk_engine = self._thread_engine(pool_size) if self.is_sqlite else None
         self._bulk_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._at_once = self._thread_engine(1, busy_ms=0).execution_options(single=True) if self.is_sqlite else None
+        self._at_once = self._thread_engine(1, waits=False).execution_options(single=True) if self.is_sqlite else None
         self._read_threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
         self._threaded_reads = self._threaded_writes = None
         if self._bulk_engine is not None:
@@ -162,7 +162,7 @@ class Database:
         finally:
             await handle.close()
 
-    def _thread_engine(self, pool_size: int, busy_ms: int = _BUSY_MS) -> Engine:
+    def _thread_engine(self, pool_size: int, *, waits: bool = True) -> Engine:
         engine = create_engine(
             self.url.set(drivername="sqlite+pysqlite"),
             execution_options={"writes": True},
@@ -172,7 +172,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=_OWN_THREADS,
         )
-        _as_sqlite(engine, busy_ms)
+        _as_sqlite(engine, waits=waits)
         tell_damage(engine, self._note_damage)
         return engine
 
@@ -339,8 +339,8 @@ def _rows(engine: Engine, statement: Executable, values: Mapping[str, Any] | Non
         return connection.execute(statement, values).all()
 
 
-def _as_sqlite(engine: Engine, busy_ms: int = _BUSY_MS) -> None:
-    event.listen(engine, "connect", partial(_configure_sqlite, busy_ms))
+def _as_sqlite(engine: Engine, *, waits: bool = True) -> None:
+    event.listen(engine, "connect", partial(_configure_sqlite, _BUSY_MS if waits else 0))
     event.listen(engine, "begin", _begin_sqlite)
     end_process_on_lost_write(engine)
 
