@@ -44,6 +44,7 @@ from agentflow.runtime.queue.presence import AdvisoryPresence, FilePresence, Pre
 from agentflow.runtime.records.statements import Statements, lost_guards
 from agentflow.runtime.recovery import Recovery
 from agentflow.runtime.runs.admission import Admission
+from agentflow.runtime.runs.closing import Latecomers
 from agentflow.runtime.runs.making import Workspace
 from agentflow.runtime.runs.overload import Overload
 from agentflow.runtime.runs.service import RunService
@@ -137,7 +138,7 @@ async def _runtime(outside: Outside, lines: Lines, role: Role) -> AsyncIterator[
         stack.push_async_callback(presence.withdraw)
         dispatcher = await stack.enter_async_context(_dispatching(role, settings, database, pool, ports.hub))
         overload = Overload(settings, Backlog(database), lambda: pool.unbegun)
-        recovery = Recovery(leases, claims, pool, dispatcher, settings)
+        recovery = Recovery(leases, claims, pool, dispatcher, Latecomers(database, outside.clock), settings)
         committer.start()
         if tier is not None:
             await tier.start()

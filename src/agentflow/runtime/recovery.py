@@ -13,6 +13,7 @@ from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.dispatch.pool import WorkerPool
 from agentflow.runtime.queue.claims import Claims
 from agentflow.runtime.queue.leases import Leases
+from agentflow.runtime.runs.closing import Latecomers
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +23,11 @@ RECOVERED = Counter("agentflow_runs_recovered_total", "Runs put back into the qu
 class Recovery:
     """Two periodic tasks: the renewal of leases and the sweeper."""
 
-    def __init__(self, leases: Leases, claims: Claims, pool: WorkerPool, dispatcher: Dispatcher, settings: Settings) -> None:
+    def __init__(
+        self, leases: Leases, claims: Claims, pool: WorkerPool, dispatcher: Dispatcher, latecomers: Latecomers, settings: Settings
+    ) -> None:
         self._claims = claims
+        self._latecomers = latecomers
         self._leases = leases
         self._pool = pool
         self._dispatcher = dispatcher
@@ -60,6 +64,7 @@ class Recovery:
             await self._leases.release(abandoned)
             self._pool.abandoned -= abandoned
         await self._claims.learn()
+        await self._latecomers.end()
         await self._leases.wake_due()
         orphans = await self._leases.release_orphans()
         if orphans:
