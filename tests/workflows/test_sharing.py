@@ -88,6 +88,27 @@ async def test_a_private_workflow_is_there_for_its_owner_alone(app, client):
         assert [item["id"] for item in (await ada.get("/workflows?owner=me&visibility=private&q=plan")).json()["items"]] == [mine["id"]]
 
 
+async def test_values_of_private_runs_are_there_for_who_sees_the_run(app, client):
+    """Too large for their run, they lie beside it: not in lists, not by their id, not by a link, and not to delete, until it is shared."""
+    async with working_as(app, client, "ada", "developer") as ada, working_as(app, client, "bob", "developer") as bob:
+        mine = (await make(ada, visibility="private"))["id"]
+        asked = {"inputs": {"said": CANARY * 30_000}}
+        run = (await ada.post(f"/workflows/{mine}/execute?wait=20", json=asked)).json()["id"]
+        values = (await ada.get(f"/artifacts?run_id={run}")).json()["items"]
+        assert values
+        path = f"/artifacts/{values[0]['id']}"
+        hidden = await bob.get(f"/artifacts?run_id={run}&count=true")
+        assert (hidden.status_code, hidden.json()) == (200, {"items": [], "next_cursor": None, "total": 0})
+        for method, place in (("GET", path), ("GET", f"{path}/content"), ("POST", f"{path}/link"), ("DELETE", path)):
+            answer = await bob.request(method, place)
+            assert (answer.status_code, answer.json()["code"]) == (404, "ARTIFACT_NOT_FOUND"), place
+        shared = await ada.post(f"/workflows/{mine}/share", json={"user": "bob", "role": "viewer"})
+        assert shared.status_code == 201, shared.text
+        assert (await bob.get(f"/artifacts?run_id={run}")).json()["items"] == values
+        assert CANARY in (await bob.get(f"{path}/content")).text
+        assert (await ada.delete(path)).json()["code"] == "ARTIFACT_OF_RUN"
+
+
 async def test_a_private_workflow_is_shared_with_a_member_and_taken_back(app, client):
     """The owner shares it, whoever gets it does what the role allows, sees its runs, and lists what is shared; then nothing is left."""
     await hire(client, "bob", "viewer")

@@ -25,3 +25,8 @@ class LinkExpired(AgentFlowError):
     """The time of a download link is over."""
 
     kind, code, title = Kind.GONE, "LINK_EXPIRED", "Link expired"
+
+
+def not_found(artifact_id: str) -> ArtifactNotFound:
+    """Return the error for an artifact that is not there, or that the caller does not see."""
+    return ArtifactNotFound(f"There is no artifact {artifact_id[:64]}.", hint="GET /api/v1/artifacts lists them.")

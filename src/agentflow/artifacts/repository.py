@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentflow.artifacts.errors import ArtifactNotFound
+from agentflow.artifacts.errors import not_found
 from agentflow.artifacts.models import ArtifactRow
 from agentflow.errors import Malformed
 from agentflow.identity.subject import Subject
@@ -24,7 +24,7 @@ async def get(session: AsyncSession, tenant_id: str, artifact_id: str) -> Artifa
     query = scoped(ArtifactRow, tenant_id).where(ArtifactRow.id == artifact_id)
     row = (await session.execute(query)).scalar_one_or_none() if is_id(artifact_id) else None
     if row is None:
-        raise ArtifactNotFound(f"There is no artifact {artifact_id[:64]}.", hint="GET /api/v1/artifacts lists them.")
+        raise not_found(artifact_id)
     return row
 
 

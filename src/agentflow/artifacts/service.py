@@ -3,15 +3,15 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.artifacts import repository
-from agentflow.artifacts.errors import ArtifactOfRun
+from agentflow.artifacts.errors import ArtifactOfRun, not_found
 from agentflow.artifacts.links import PURPOSE, Links
 from agentflow.artifacts.models import ArtifactRow
 from agentflow.artifacts.schemas import Artifact, ArtifactLink
@@ -36,6 +36,7 @@ BINARY = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+-]{0,100}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f/\\]")
 MAX_NAME = 200
+SeesRun: TypeAlias = Callable[[Subject, str], Awaitable[bool]]
 
 
 class ArtifactService:
@@ -49,6 +50,7 @@ class ArtifactService:
         trail: where changes are written down.
         keep_days: how long a sent file is kept; 0 for ever.
         quotas: how much organisations may keep.
+        sees_run: tells whether a caller sees a run: who does not, sees none of its values.
         presign: whether links lead to the object store itself, where it can do that.
     """
 
@@ -61,6 +63,7 @@ class ArtifactService:
         trail: Trail,
         keep_days: float,
         quotas: TenantQuotas,
+        sees_run: SeesRun,
         *,
         presign: bool = False,
     ) -> None:
@@ -71,6 +74,7 @@ class ArtifactService:
         self._clock = clock
         self._keep = timedelta(days=keep_days)
         self._quotas = quotas
+        self._sees_run = sees_run
         self._presign = presign
         self._links = Links(Signer(database, clock, PURPOSE), clock)
 
@@ -144,7 +148,7 @@ class ArtifactService:
         """Return an artifact.
 
         Raises:
-            ArtifactNotFound: the tenant has none of this id.
+            ArtifactNotFound: the tenant has none of this id, or it is a value of a run that the caller does not see.
             Forbidden: it is a value of a run, and the caller may not read runs.
         """
         return _wire(await self._row(subject, artifact_id))
@@ -153,7 +157,7 @@ class ArtifactService:
         """Return an artifact with its content in pieces.
 
         Raises:
-            ArtifactNotFound: the tenant has none of this id.
+            ArtifactNotFound: the tenant has none of this id, or it is a value of a run that the caller does not see.
             Forbidden: it is a value of a run, and the caller may not read runs.
             ObjectMissing: its content is gone.
             ObjectStoreUnavailable: the object store does not answer.
@@ -165,7 +169,7 @@ class ArtifactService:
         """Return a link by which anybody can download an artifact for a while.
 
         Raises:
-            ArtifactNotFound: the tenant has none of this id.
+            ArtifactNotFound: the tenant has none of this id, or it is a value of a run that the caller does not see.
             Forbidden: it is a value of a run, and the caller may not read runs.
             ObjectStoreUnavailable: the object store cannot sign.
         """
@@ -191,21 +195,29 @@ class ArtifactService:
         return _wire(row), await self._objects.stream(row.key)
 
     async def _row(self, subject: Subject, artifact_id: str) -> ArtifactRow:
+        row = await self._seen(subject, artifact_id)
+        if row.run_id is not None:
+            subject.require_somewhere(Permission.RUNS_READ)
+        return row
+
+    async def _seen(self, subject: Subject, artifact_id: str) -> ArtifactRow:
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.get(session, subject.tenant_id, artifact_id)
-        if row.run_id is not None:
-            subject.require(Permission.RUNS_READ)
+        if row.run_id is not None and not await self._sees_run(subject, row.run_id):
+            raise not_found(artifact_id)
         return row
 
     async def list(self, subject: Subject, run_id: str | None, page: PageRequest) -> Page[Artifact]:
-        """Return one page of sent files, or of the large values of a run.
+        """Return one page of sent files, or of the large values of a run: none, if the caller does not see it.
 
         Raises:
             Malformed: the cursor is of another list.
             Forbidden: values of a run are asked for, and the caller may not read runs.
         """
         if run_id is not None:
-            subject.require(Permission.RUNS_READ)
+            subject.require_somewhere(Permission.RUNS_READ)
+            if not await self._sees_run(subject, run_id):
+                return Page([], None, 0 if page.count else None)
         async with self._database.reading(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, run_id, page)
         return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
@@ -214,13 +226,14 @@ class ArtifactService:
         """Delete a sent file.
 
         Raises:
-            ArtifactNotFound: the tenant has none of this id.
+            ArtifactNotFound: the tenant has none of this id, or it is a value of a run that the caller does not see.
             ArtifactOfRun: it is a value of a run.
         """
+        seen = await self._seen(subject, artifact_id)
+        if seen.run_id is not None:
+            raise ArtifactOfRun(f"The artifact is a value of run {seen.run_id}.", hint="It is deleted with the run.")
         async with self._database.transaction(subject.tenant_id) as session:
             row = await repository.get(session, subject.tenant_id, artifact_id)
-            if row.run_id is not None:
-                raise ArtifactOfRun(f"The artifact is a value of run {row.run_id}.", hint="It is deleted with the run.")
             await repository.remove(session, subject, artifact_id)
             await self._trail.add(session, subject, Deed("artifact.deleted", artifact_id, {"sha256": row.sha256}))
         await self._forget(row.key)

@@ -234,6 +234,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
                 writing.trail,
                 settings.retention_artifact_days,
                 identity.quotas,
+                runs.sees,
                 presign=settings.object_store_presign,
             ),
             secrets=has.secrets,

@@ -149,14 +149,20 @@ async def find_run(database: Database, subject: Subject, run_id: str) -> RunReco
     return run if private_to is None or is_mine or run.workflow_id in shared_with(subject, Permission.RUNS_READ) else None
 
 
+async def find_seen(database: Database, subject: Subject, run_id: str) -> RunRecord | None:
+    """Return a run that the subject sees, or None."""
+    record = await find_run(database, subject, run_id)
+    return record if record is not None and _is_shown(subject, record) else None
+
+
 async def get_run(database: Database, subject: Subject, run_id: str) -> RunRecord:
     """Return a run of the subject's tenant.
 
     Raises:
         RunNotFound: the tenant has no such run.
     """
-    record = await find_run(database, subject, run_id)
-    if record is None or not _is_shown(subject, record):
+    record = await find_seen(database, subject, run_id)
+    if record is None:
         raise RunNotFound(f"There is no run {run_id}.", hint="GET /api/v1/runs lists the runs you can see.")
     return record
 

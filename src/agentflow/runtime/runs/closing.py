@@ -1,5 +1,6 @@
 """What becomes of the runs of an organisation that is deleted: nobody could look at them any more, so none goes on."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,14 +56,14 @@ class Latecomers:
         if self._looked:
             query = query.where(TenantRow.deleted_at > self._clock.now() - _LATE)
         async with self._database.reading() as session:
-            deleted = (await session.execute(query)).all()
+            deleted: Sequence[Any] = (await session.execute(query)).all()
         for tenant_id, deleted_at in deleted:
-            await self._end(tenant_id, deleted_at)
+            await self._end(tenant_id, deleted_at - _LATE)
         self._looked = True
 
-    async def _end(self, tenant_id: str, deleted_at: datetime) -> None:
+    async def _end(self, tenant_id: str, since: datetime) -> None:
         # Only runs that came about then or later are read, however many the tenant had.
-        late = (RunRow.tenant_id == tenant_id, RunRow.id >= first_id(deleted_at - _LATE))
+        late = (RunRow.tenant_id == tenant_id, RunRow.id >= first_id(since))
         going = (RunRow.status.not_in(_ENDED), RunRow.cancel_requested.is_(False))
         async with self._database.reading() as session:
             if await session.scalar(select(RunRow.id).where(*late, *going).limit(1)) is None:

@@ -23,7 +23,7 @@ from agentflow.runtime.journal.events import Event
 from agentflow.runtime.journal.reader import EventReader
 from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import NodeRecord, RunRecord
-from agentflow.runtime.records.repository import get_run
+from agentflow.runtime.records.repository import find_seen, get_run
 from agentflow.runtime.runs.admission import Admission
 from agentflow.runtime.runs.answers import Answers, Where
 from agentflow.runtime.runs.checkpoints import Checkpoints
@@ -200,6 +200,10 @@ class RunService:
         record = await get_run(self._ports.database, subject, run_id)
         await self._ports.values.fill(record, values, self._ports.values.budget())
         return to_run(record)
+
+    async def sees(self, subject: Subject, run_id: str) -> bool:
+        """Tell whether the subject sees a run."""
+        return await find_seen(self._ports.database, subject, run_id) is not None
 
     async def list(self, subject: Subject, which: RunFilter, page: PageRequest) -> Page[Run]:
         """Return one page of the tenant's runs, newest first unless sorted otherwise.
