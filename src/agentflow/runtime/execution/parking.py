@@ -28,21 +28,24 @@ class Parked(Exception):
 
 
 async def heard(run: RunRecord, database: Database) -> int:
-    """Return how many signals have come for a run; whether it is paused by now is noted in ``run``."""
-    query = select(RUNS.c.signals, RUNS.c.paused_at, RUNS.c.paused_by).where(RUNS.c.id == run.id)
+    """Return how many signals have come for a run; whether it is paused by now, or asked to stop, is noted in ``run``."""
+    query = select(RUNS.c.signals, RUNS.c.paused_at, RUNS.c.paused_by, RUNS.c.cancel_requested).where(RUNS.c.id == run.id)
     async with database.reading() as session:
         row = (await session.execute(query)).one_or_none()
     if row is None:
         return run.signals
-    run.paused_at, run.paused_by = row.paused_at, row.paused_by
+    run.paused_at, run.paused_by, run.cancel_requested = row.paused_at, row.paused_by, row.cancel_requested
     return int(row.signals)
 
 
 async def begin_again(run: RunRecord, runner: "NodeRunner", journal: RunJournal, database: Database) -> bool:
-    """Tell whether something came for a run that could not go on: then it is driven another round instead of being parked."""
+    """Tell whether something came for a run that could not go on: then it is driven another round instead of being parked.
+
+    The wish that it stop is left unheard, so that the run is queued again as soon as it is parked, and whoever takes it ends it.
+    """
     await journal.flush()
     signals = await heard(run, database)
-    if signals <= run.signals:
+    if signals <= run.signals or run.cancel_requested:
         return False
     run.signals = signals
     await runner.waits.load()
