@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.artifacts import repository
 from agentflow.artifacts.errors import ArtifactOfRun, not_found
-from agentflow.artifacts.links import PURPOSE, Links
+from agentflow.artifacts.links import Links
 from agentflow.artifacts.models import ArtifactRow
 from agentflow.artifacts.schemas import Artifact, ArtifactLink
 from agentflow.identity.permissions import Permission
@@ -51,6 +51,7 @@ class ArtifactService:
         keep_days: how long a sent file is kept; 0 for ever.
         quotas: how much organisations may keep.
         sees_run: tells whether a caller sees a run: who does not, sees none of its values.
+        signer: signs links; see ``links.PURPOSE``.
         presign: whether links lead to the object store itself, where it can do that.
     """
 
@@ -64,6 +65,7 @@ class ArtifactService:
         keep_days: float,
         quotas: TenantQuotas,
         sees_run: SeesRun,
+        signer: Signer,
         *,
         presign: bool = False,
     ) -> None:
@@ -76,7 +78,7 @@ class ArtifactService:
         self._quotas = quotas
         self._sees_run = sees_run
         self._presign = presign
-        self._links = Links(Signer(database, clock, PURPOSE), clock)
+        self._links = Links(signer, clock)
 
     async def create(
         self, subject: Subject, file: BinaryIO, name: str | None, content_type: str | None, *, idempotency: Idempotency | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from agentflow.artifacts.links import PURPOSE
 from agentflow.artifacts.service import ArtifactService
 from agentflow.audit.service import AuditService
 from agentflow.bootstrap.belongings import belongings, open_writing, warm
@@ -31,6 +32,7 @@ from agentflow.infra.observability.health import Check
 from agentflow.infra.observability.loop import measured_loop
 from agentflow.infra.observability.otlp import exporting
 from agentflow.infra.observability.probes import broker_probe, redis_probe
+from agentflow.infra.signatures.signer import Signer
 from agentflow.kit.clock import Clock, SystemClock
 from agentflow.knowledge.collections.service import CollectionService
 from agentflow.knowledge.retrieval import TenantKnowledge
@@ -159,6 +161,9 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         owner = await owners.ensure(keep_key=not worker)
         registry = _registry()
         await warm(writing, owner.tenant_id)
+        signer = Signer(database, clock, PURPOSE, writing.ring, owner.tenant_id)
+        if writing.has_keys:
+            await signer.seal_stored()
         once = Once(database, clock, settings.idempotency_ttl_s, writing.ring)
         collections = CollectionService(database, clock, once, writing.trail)
         http = _http(stack, settings)
@@ -235,6 +240,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
                 settings.retention_artifact_days,
                 identity.quotas,
                 runs.sees,
+                signer,
                 presign=settings.object_store_presign,
             ),
             secrets=has.secrets,

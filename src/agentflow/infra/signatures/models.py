@@ -10,7 +10,7 @@ from agentflow.infra.db.types import UtcTime
 
 
 class InstallationKeyRow(Base):
-    """A key of this installation, by what it is for."""
+    """A key of this installation, by what it is for; sealed."""
 
     __tablename__ = "installation_keys"
 
