@@ -360,3 +360,30 @@ async def test_s35_who_only_looks_sees_no_secret_that_is_written_out(app, client
         assert CANARY not in (await vera.get("/workflows")).text
     assert CANARY in (await client.get(path)).text
     assert CANARY not in (await client.get(f"{path}/export")).text
+
+
+async def test_f22_sharing_again_with_the_same_key_gives_the_same_answer(app, client):
+    """Shares, links with their token, copies, imports and what a link gives are made once, also when asked for at once."""
+    made = await make(client)
+    async with working_as(app, client, "ada", "developer") as ada:
+        link = (await client.post(f"/workflows/{made['id']}/links", json={"role": "executor", "max_uses": 1})).json()
+        await hire(client, "bob", "viewer")
+        requests = (
+            (client, f"/workflows/{made['id']}/share", {"user": "bob", "role": "viewer"}),
+            (client, f"/workflows/{made['id']}/links", {"role": "viewer"}),
+            (client, f"/workflows/{made['id']}/fork", {"name": "copy"}),
+            (client, "/workflows/fork", {"source_id": made["id"], "name": "another"}),
+            (client, "/workflows/import", {**SPEC, "name": "imported"}),
+            (ada, "/shared/workflow/accept", {"token": link["token"]}),
+        )
+        for number, (person, path, body) in enumerate(requests):
+            key = {"Idempotency-Key": f"k-{number}"}
+            answers = await asyncio.gather(*(person.post(path, json=body, headers=key) for _ in range(4)))
+            assert {answer.status_code for answer in answers} == {201}, (path, [answer.text for answer in answers])
+            assert len({answer.text for answer in answers}) == 1, path
+            assert (await person.post(path, json=body, headers=key)).text == answers[0].text, path
+            other = await person.post(path, content=json.dumps(body) + " ", headers={**key, "Content-Type": "application/json"})
+            assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED", path
+    seen = (await client.get(f"/workflows/{made['id']}/share")).json()
+    assert (len(seen["shares"]), len(seen["links"])) == (2, 2)
+    assert len((await client.get("/workflows")).json()["items"]) == 4

@@ -1,4 +1,4 @@
-"""Requests that make accounts, organisations and what belongs to them, done once however often they are sent."""
+"""Requests that make accounts, organisations and what belongs to them, or share things, done once however often they are sent."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar

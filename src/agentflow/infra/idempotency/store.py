@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentflow.errors import AgentFlowError, Invalid, Kind
+from agentflow.errors import AgentFlowError, Invalid
 from agentflow.infra.crypto import from_text, mac, same, seal, to_text, unseal
 from agentflow.infra.db.engine import Database
 from agentflow.infra.idempotency.keys import Idempotency
@@ -118,9 +118,9 @@ class Once:
 
         try:
             answer = await self.create(tenant_id, hidden, _Sealed, make, beyond=True)
-        except AgentFlowError as error:
-            # What is in the way may be what a twin of this request has just made.
-            earlier = await self._find(tenant_id, hidden) if error.kind is Kind.CONFLICT else None
+        except AgentFlowError:
+            # What is in the way may be what a twin of this request has just made, or what is used up may be what it has just used.
+            earlier = await self._find(tenant_id, hidden)
             if earlier is None:
                 raise
             answer = _Sealed.model_validate(earlier)

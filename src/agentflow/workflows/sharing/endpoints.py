@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
+from agentflow.endpoints.headers import IdempotencyKey
 from agentflow.endpoints.lists import Fields, PageOf, cut, page_answer, paging
 from agentflow.endpoints.requests import slice_router
 from agentflow.identity.auth import Signed, WorkflowsShareOne
+from agentflow.identity.once import once
 from agentflow.kit.pagination import PageRequest
 from agentflow.workflows.definitions.endpoints import Ref
 from agentflow.workflows.sharing.schemas import (
@@ -52,9 +54,12 @@ async def set_visibility(request: Request, subject: WorkflowsShareOne, workflow:
 @router.post(
     "/workflows/{workflow}/share", status_code=201, operation_id="share_workflow", summary="Share a workflow", response_model=Share
 )
-async def share_workflow(request: Request, subject: WorkflowsShareOne, workflow: Ref, new: ShareCreate) -> Response:
+async def share_workflow(
+    request: Request, subject: WorkflowsShareOne, workflow: Ref, new: ShareCreate, idempotency: IdempotencyKey
+) -> Response:
     """Let a member or team do with a workflow what a role allows, be it private or not."""
-    return JsonAnswer(await _sharing(request).share(subject, workflow, new), 201)
+    made = await once(request, subject, idempotency, Share, lambda: _sharing(request).share(subject, workflow, new))
+    return JsonAnswer(made, 201)
 
 
 @router.delete("/workflows/{workflow}/share/{share_id}", status_code=204, operation_id="unshare_workflow", summary="Take a share back")
@@ -67,9 +72,13 @@ async def unshare_workflow(request: Request, subject: WorkflowsShareOne, workflo
 @router.post(
     "/workflows/{workflow}/links", status_code=201, operation_id="create_workflow_link", summary="Make a link", response_model=NewLink
 )
-async def create_workflow_link(request: Request, subject: WorkflowsShareOne, workflow: Ref, new: LinkCreate | None = None) -> Response:
+async def create_workflow_link(
+    request: Request, subject: WorkflowsShareOne, workflow: Ref, idempotency: IdempotencyKey, new: LinkCreate | None = None
+) -> Response:
     """Make a link by which everybody sees a workflow, and members may take on a role. Its token is shown this once."""
-    answer = JsonAnswer(await _sharing(request).create_link(subject, workflow, new or LinkCreate()), 201)
+    wanted = new or LinkCreate()
+    made = await once(request, subject, idempotency, NewLink, lambda: _sharing(request).create_link(subject, workflow, wanted))
+    answer = JsonAnswer(made, 201)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -104,9 +113,10 @@ async def open_workflow_link(
     summary="Take on a link",
     response_model=Share,
 )
-async def accept_workflow_link(request: Request, subject: Signed, body: LinkAccept) -> Response:
+async def accept_workflow_link(request: Request, subject: Signed, body: LinkAccept, idempotency: IdempotencyKey) -> Response:
     """Take on the role of a link, as a member of the workflow's organisation; what it gives ends with the link."""
-    return JsonAnswer(await _sharing(request).accept_link(subject, body.token), 201)
+    taken = await once(request, subject, idempotency, Share, lambda: _sharing(request).accept_link(subject, body.token))
+    return JsonAnswer(taken, 201)
 
 
 @router.get(
