@@ -36,6 +36,27 @@ async def test_s18_scopes_cut_a_key_down(client, app):
             assert answer.status_code == 403, path
 
 
+async def test_a_refused_key_says_whether_its_scopes_or_its_user_lack_the_right(client, app):
+    """What the user has and the key has not is to be had by another key, made as the answer says; the rest by an administrator."""
+    async with working_as(app, client, "vera", "viewer") as vera:
+        narrow, whole = await mint(vera, scopes=["workflows:read"]), await mint(vera)
+        async with speaking(app, {"X-API-Key": narrow["secret"]}) as program:
+            short, beyond = (await program.get("/runs")).json(), (await program.get("/users")).json()
+        assert short["detail"] == "This key lacks the scope runs:read, which its user has."
+        assert "agentflow keys create" in short["hint"]
+        assert "--scope runs:read" in short["hint"]
+        wider = await mint(vera, scopes=["runs:read"])
+        async with speaking(app, {"X-API-Key": wider["secret"]}) as program:
+            assert (await program.get("/runs")).status_code == 200
+        async with speaking(app, {"X-API-Key": whole["secret"]}) as program:
+            everything = (await program.get("/users")).json()
+    for answer in (beyond, everything):
+        assert (answer["detail"], answer["hint"]) == (
+            "This needs the permission users:read.",
+            "Ask an administrator of your organisation for it.",
+        )
+
+
 async def test_s18_a_key_ends_at_its_time(client, stranger, later):
     """After `expires_at` it opens nothing; one that would have ended already is not made."""
     made = await mint(client, expires_at="2100-01-01T00:00:00Z", rotation_days=0)

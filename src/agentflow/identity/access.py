@@ -76,11 +76,12 @@ class Access:
 
     def subject(self, tenant_id: str, user_id: str, credential: Credential | None = None, scopes: Set[Permission] | None = None) -> Subject:
         """Return the user as a caller; ``scopes`` are those of the credential, None for all that the user may."""
-        permissions, grants = self.permissions, self.grants
+        permissions, grants, withheld = self.permissions, self.grants, frozenset[Permission]()
         if scopes is not None:
+            withheld = _union((permissions, *grants.values())) - scopes
             permissions = permissions & scopes
             grants = {resource: allowed & scopes for resource, allowed in grants.items()}
-        return Subject(tenant_id, user_id, permissions, self.username, self.roles, self.teams, grants, credential)
+        return Subject(tenant_id, user_id, permissions, self.username, self.roles, self.teams, grants, credential, withheld)
 
 
 class AccessReader:

@@ -76,6 +76,7 @@ class Subject:
         teams: names of the user's teams in the tenant.
         grants: what the caller may do besides on single things, cut down likewise.
         credential: what the request came with; of a run, the key that it was started with, None if it was none.
+        withheld: what the user may do somewhere, and the scopes of the key leave out.
     """
 
     tenant_id: str
@@ -86,6 +87,7 @@ class Subject:
     teams: frozenset[str] = frozenset()
     grants: Grants = field(default_factory=lambda: _NOTHING)
     credential: Credential | None = None
+    withheld: frozenset[Permission] = frozenset()
 
     @property
     def key_id(self) -> str | None:
@@ -106,7 +108,13 @@ class Subject:
     def require(self, permission: Permission, resource: Resource | None = None) -> None:
         """Raise Forbidden unless the caller has ``permission`` on everything, or on ``resource``."""
         if not self.may(permission, resource):
-            raise Forbidden(f"This needs the permission {permission.value}.", hint="Ask an administrator of your organisation for it.")
+            raise self._lacks(permission)
+
+    def _lacks(self, permission: Permission) -> Forbidden:
+        if permission in self.withheld:
+            hint = f"Its scopes cannot be changed. Make a key that has it: POST /api/v1/api-keys, or agentflow keys create --scope {permission.value}."
+            return Forbidden(f"This key lacks the scope {permission.value}, which its user has.", hint=hint)
+        return Forbidden(f"This needs the permission {permission.value}.", hint="Ask an administrator of your organisation for it.")
 
     def require_somewhere(self, permission: Permission) -> None:
         """Raise Forbidden unless the caller has ``permission`` on at least one thing; a service must then ask about the thing itself."""
