@@ -4,8 +4,10 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 
+from tests.apps import BASE
 from tests.identity.people import bearer, hire, mint, one_database, sign_in, speaking, working_as
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -218,6 +220,30 @@ async def test_a_link_opens_a_workflow_for_a_stranger_until_it_is_revoked(app, c
     assert [actor for actor, _ in await actions(client, "workflow.link-created")] == ["owner"]
     assert [actor for actor, _ in await actions(client, "workflow.link-revoked")] == ["owner"]
     assert link["token"] not in json.dumps(await actions(client, "workflow"))
+
+
+async def test_s108_who_opens_a_link_is_written_down_once_an_hour(app, client, later):
+    """By the address, for who opens it shows no account; further looks of the same visitor are counted, and so is what opens nothing not."""
+    made = await make(client)
+    first, second = [(await client.post(f"/workflows/{made['id']}/links", json={})).json() for _ in range(2)]
+
+    async def opened(address, link):
+        transport = httpx.ASGITransport(app, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as visitor:
+            return (await visitor.get("/api/v1/shared/workflow", params={"token": link["token"]})).status_code
+
+    for address, link in (("192.0.2.7", first), ("192.0.2.7", first), ("192.0.2.8", first), ("192.0.2.7", second)):
+        assert await opened(address, link) == 200
+    assert await opened("192.0.2.9", {"token": first["token"][:-1]}) == 404
+    found = (await client.get("/audit?action=workflow.link-opened")).json()["items"]
+    assert {(item["actor"], item["resource_id"]) for item in found} == {("", made["id"])}
+    assert sorted((item["address"], item["details"]["link_id"]) for item in found) == sorted(
+        [("192.0.2.7", first["id"]), ("192.0.2.8", first["id"]), ("192.0.2.7", second["id"])]
+    )
+    later(hours=1)
+    assert await opened("192.0.2.7", first) == 200
+    assert len((await client.get("/audit?action=workflow.link-opened")).json()["items"]) == 4
+    assert [link["uses"] for link in (await client.get(f"/workflows/{made['id']}/share")).json()["links"]] == [1, 4]
 
 
 async def test_s32_a_link_ends_with_its_time_its_uses_and_what_it_leads_to(app, client, anonymous, later):

@@ -93,6 +93,11 @@ def enter_address(address: str | None) -> None:
     _ADDRESS.set(address)
 
 
+def address_of_request() -> str | None:
+    """Return from where the request under way comes; None where it was not noted."""
+    return _ADDRESS.get()
+
+
 class Trail:
     """Writes the records of every tenant."""
 
@@ -134,7 +139,7 @@ class Trail:
             "resource": deed.resource,
             "resource_id": deed.resource_id,
             "request_id": origin()[0],
-            "address": _ADDRESS.get(),
+            "address": address_of_request(),
             "details": dict(deed.details or _NOTHING),
         }
 

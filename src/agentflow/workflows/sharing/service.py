@@ -32,6 +32,7 @@ from agentflow.workflows.sharing import door, repository
 from agentflow.workflows.sharing.door import Opened
 from agentflow.workflows.sharing.errors import GranteeNotFound, LinkNotFound, TooManyLinks, WorkflowPrivate
 from agentflow.workflows.sharing.models import LinkRow
+from agentflow.workflows.sharing.openings import Openings
 from agentflow.workflows.sharing.schemas import Link, LinkCreate, NewLink, PublicWorkflow, Share, ShareCreate, SharedWorkflow, Sharing
 
 MARK = "afw_"
@@ -72,6 +73,7 @@ class SharingService:
         self._access = access
         self._workflows = workflows
         self._needs = needs
+        self._openings = Openings(trail, clock)
         self._url = (public_url or "").rstrip("/") + "/api/v1/shared"
         self._cleaned: Memo[str, tuple[Document, dict[str, list[str]]]] = Memo(clock, _CLEANED_S, _CLEANED)
 
@@ -242,7 +244,7 @@ class SharingService:
         return shown
 
     async def open_link(self, token: str) -> SharedWorkflow:
-        """Return a workflow as a link shows it; counts as a use.
+        """Return a workflow as a link shows it; counts as a use, and is written down once for each visitor.
 
         Raises:
             LinkNotFound: the link opens nothing, for whatever reason.
@@ -251,6 +253,8 @@ class SharingService:
         async with self._database.transaction(opened.tenant_id) as session:
             if not await repository.count_use(session, opened.tenant_id, str(opened.link_id), self._clock.now()):
                 raise _opens_nothing()
+            await self._openings.note(session, opened)
+        self._openings.remember(opened)
         shown = await self._shown(opened)
         if shown is None:
             raise _opens_nothing()
