@@ -132,6 +132,7 @@ STORES = {
     "sources.http.client.GuardedHttpClient._clients": By.CODE,
     "workflows.definitions.repository._SORTS": By.CODE,
     "workflows.definitions.service.WorkflowService._started": By.TENANT,
+    "workflows.sharing.openings.Openings._noted": By.ID,
     "workflows.sharing.service.SharingService._cleaned": By.CONTENT,
     "workflows.transfer.endpoints._DOCUMENT": By.CODE,
 }
