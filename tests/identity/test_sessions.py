@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.identity.people import bearer, hire, sign_in, speaking, working_as
+from tests.identity.people import PASSWORD, bearer, hire, mint, sign_in, speaking, working_as
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
@@ -24,6 +24,34 @@ async def test_two_devices_are_two_sessions(app, client, stranger):
         assert (await phone.get("/auth/me")).status_code == 401
         assert (await laptop.get("/auth/me")).status_code == 200
         assert len((await laptop.get("/sessions")).json()["items"]) == 1
+
+
+async def test_signing_another_device_out_takes_the_password_some_time_after_signing_in(app, client, stranger, later):
+    """By a body with it or by a fresh sign-in; one's own device goes without, and a key never counts as a sign-in."""
+    await hire(client, "ada", "developer")
+    async with speaking(app, bearer(await sign_in(stranger, "ada"))) as laptop, speaking(app) as second:
+        other, third = [(await _session_of(app, await sign_in(stranger, "ada"))) for _ in range(2)]
+        key = (await mint(laptop))["secret"]
+        later(seconds=601)
+
+        async def ending(person, session, **body):
+            answer = await person.request("DELETE", f"/sessions/{session}", **({"json": body} if body else {}))
+            return answer.status_code, None if answer.status_code == 204 else answer.json()["code"]
+
+        assert await ending(laptop, other) == (403, "PASSWORD_REQUIRED")
+        assert await ending(laptop, other, password="not the one that it is") == (401, "WRONG_CREDENTIALS")
+        second.headers["X-API-Key"] = key
+        assert await ending(second, other) == (403, "PASSWORD_REQUIRED")
+        assert len((await laptop.get("/sessions")).json()["items"]) == 3
+        assert await ending(laptop, other, password=PASSWORD) == (204, None)
+        async with speaking(app, bearer(await sign_in(stranger, "ada"))) as fresh:
+            assert await ending(fresh, third) == (204, None)
+        assert await ending(laptop, "current") == (204, None)
+
+
+async def _session_of(app, tokens):
+    async with speaking(app, bearer(tokens)) as person:
+        return (await person.get("/sessions/current")).json()["id"]
 
 
 async def test_what_was_open_is_taken_up_elsewhere(app, client, stranger):

@@ -204,7 +204,7 @@ def _join(
     registration = Registration(
         database, clock, passwords, invitations, attempts, access, Policy(is_open=is_open, takes_guests=settings.guest_access), trail
     )
-    reset = timedelta(seconds=settings.reset_link_s)
+    reset, fresh = timedelta(seconds=settings.reset_link_s), timedelta(seconds=settings.fresh_sign_in_s)
     return Identity(
         credentials=Credentials(access, keys, sessions, tokens, clock),
         access=access,
@@ -220,7 +220,7 @@ def _join(
         teams=Teams(database, clock, access, trail),
         grants=GrantService(database, clock, access, finders, trail),
         users=UserService(database, clock, access, passwords, sessions, trail),
-        accounts=Accounts(database, clock, passwords, sign_in, factor, sessions, one_time, attempts, post, reset, trail),
+        accounts=Accounts(database, clock, passwords, sign_in, factor, sessions, one_time, attempts, post, reset, fresh, trail),
         registration=registration,
         sign_in=sign_in,
         switching=Switching(access, sessions, tokens),

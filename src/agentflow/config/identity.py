@@ -24,6 +24,12 @@ class IdentitySettings(BaseModel):
     access_token_s: int = Field(default=900, ge=10, le=3_600, description="Seconds an access token is good for.")
     session_days: float = Field(default=30.0, gt=0, le=400, description="Days after which a device signs in again, used or not.")
     session_idle_days: float = Field(default=7.0, gt=0, le=400, description="Days after which an unused device signs in again.")
+    fresh_sign_in_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after signing in for which a device signs others out without the password again.",
+    )
     signing_key_s: int = Field(default=86_400, ge=60, description="Seconds after which a process signs access tokens with a new key pair.")
     api_key_rotation_days: int = Field(
         default=90, ge=0, le=3_650, description="Days after which an API key is to be rotated, where it does not say itself; 0 for never."

@@ -15,6 +15,12 @@ class SecondFactorRequired(Unauthenticated):
     code, title = "SECOND_FACTOR_REQUIRED", "Second factor required"
 
 
+class PasswordRequired(Forbidden):
+    """Whoever signed in a while ago, or shows an API key, has to show the password again for this."""
+
+    code, title = "PASSWORD_REQUIRED", "Password required"
+
+
 class TokenNotGood(Invalid):
     """The token of a mail or link is unknown, was used, or is too old."""
 

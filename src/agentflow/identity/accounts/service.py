@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from agentflow.errors import Unauthenticated
 from agentflow.identity.accounts import repository
-from agentflow.identity.accounts.errors import AccountExists, TokenNotGood
+from agentflow.identity.accounts.errors import AccountExists, PasswordRequired, TokenNotGood
 from agentflow.identity.accounts.post import Post
 from agentflow.identity.accounts.schemas import AccountUpdate
 from agentflow.identity.accounts.second_factor import Enrolment, SecondFactor
@@ -41,6 +41,7 @@ class Accounts:
         attempts: makes guessing slow.
         post: sends mails.
         reset_lifetime: how long a link for a new password is good.
+        fresh: how long after signing in the password is not asked for again.
         trail: where it is written down, in the log of the organisation that administers the account.
     """
 
@@ -56,6 +57,7 @@ class Accounts:
         attempts: Attempts,
         post: Post,
         reset_lifetime: timedelta,
+        fresh: timedelta,
         trail: Trail,
     ) -> None:
         self._trail = trail
@@ -69,6 +71,7 @@ class Accounts:
         self._attempts = attempts
         self._post = post
         self._reset_lifetime = reset_lifetime
+        self._fresh = fresh
 
     def _said(self, user: UserRow, verb: str, details: Mapping[str, Any] | None = None) -> Also:
         """Return what writes down what somebody does with the own account."""
@@ -109,6 +112,29 @@ class Accounts:
             except IntegrityError as error:
                 raise AccountExists("There is an account with this mail address.", hint="Sign in there.") from error
         return await self.get(user_id)
+
+    async def confirm_freshly(self, subject: Subject, password: str | None, device: Device) -> None:
+        """Let only somebody go on who has signed in not long ago, or shows the password again; or has none to show.
+
+        Raises:
+            PasswordRequired: there is neither.
+            WrongCredentials: the password is another.
+            TooManyAttempts: somebody was wrong too often.
+        """
+        user = await self.get(subject.user_id)
+        if password is not None:
+            await self._sign_in.confirm(user, password, device)
+        elif user.password_hash is not None and not await self._is_fresh(subject):
+            raise PasswordRequired(
+                "It is a while since you signed in.", hint='Send {"password": "…"} in the body, or sign in again and use the new session.'
+            )
+
+    async def _is_fresh(self, subject: Subject) -> bool:
+        credential = subject.credential
+        if credential is None or credential.kind is not CredentialKind.SESSION:
+            return False
+        session = await self._sessions.get(subject.user_id, credential.id)
+        return self._clock.now() - session.created_at <= self._fresh
 
     async def change_password(self, subject: Subject, current: str | None, new: str, device: Device) -> None:
         """Set a new password; every other device is signed out.

@@ -56,20 +56,26 @@ def _sessions(request: Request) -> Sessions:
     return service
 
 
-def _person(subject: Subject) -> str:
+def person(subject: Subject) -> str:
     """Return whose sessions they are; a key with scopes has nothing to do with them."""
     if subject.credential is not None and subject.credential.is_restricted:
         raise Forbidden("A key with scopes does not see sessions.", hint="Sign in, or use a key that may do all you may.")
     return subject.user_id
 
 
-def _current(subject: Subject) -> str:
+def current(subject: Subject) -> str:
+    """Return the id of the session that a request came with; empty if it came with an API key."""
     credential = subject.credential
     return credential.id if credential is not None and credential.kind is CredentialKind.SESSION else ""
 
 
-def _id(subject: Subject, ref: str) -> str:
-    session_id = _current(subject) if ref == CURRENT else ref
+def id_of(subject: Subject, ref: str) -> str:
+    """Return the id of the session that a path names.
+
+    Raises:
+        SessionNotFound: it names the current one, and there is none.
+    """
+    session_id = current(subject) if ref == CURRENT else ref
     if not session_id:
         raise SessionNotFound("This request came with an API key: it has no session.", hint="GET /api/v1/sessions lists yours.")
     return session_id
@@ -78,34 +84,25 @@ def _id(subject: Subject, ref: str) -> str:
 @router.get("", operation_id="list_sessions", summary="List my sessions", response_model=SessionList)
 async def list_sessions(request: Request, subject: Signed) -> Response:
     """List the devices that one is signed in on."""
-    found = await _sessions(request).list(_person(subject))
+    found = await _sessions(request).list(person(subject))
     return JsonAnswer(SessionList(items=[_shown(session, subject) for session in found]))
 
 
 @router.get("/{session}", operation_id="get_session", summary="Get a session of mine", response_model=SessionShown)
 async def get_session(request: Request, subject: Signed, session: SessionRef) -> Response:
     """Return one device that one is signed in on, with the workflows that were open there last."""
-    return JsonAnswer(_shown(await _sessions(request).get(_person(subject), _id(subject, session)), subject))
+    return JsonAnswer(_shown(await _sessions(request).get(person(subject), id_of(subject, session)), subject))
 
 
 @router.put("/{session}/workflows", operation_id="set_session_workflows", summary="Note what is open", response_model=SessionShown)
 async def set_session_workflows(request: Request, subject: Signed, session: SessionRef, given: OpenWorkflows) -> Response:
     """Note which workflows are open on a device, so that another can take them up."""
-    _person(subject)
-    changed = await _sessions(request).open_workflows(subject, _id(subject, session), given.workflows)
+    person(subject)
+    changed = await _sessions(request).open_workflows(subject, id_of(subject, session), given.workflows)
     return JsonAnswer(_shown(changed, subject))
-
-
-@router.delete("/{session}", status_code=204, operation_id="revoke_session", summary="Sign a device out")
-async def revoke_session(request: Request, subject: Signed, session: SessionRef) -> Response:
-    """Sign a device out; on every process within five seconds."""
-    _person(subject)
-    await _sessions(request).revoke(subject, _id(subject, session))
-    request.app.state.container.credentials.forget()
-    return Response(status_code=204)
 
 
 def _shown(session: Session, subject: Subject) -> SessionShown:
     names = ("id", "kind", "tenant_id", "device", "address", "second_factor", "created_at", "last_seen_at", "expires_at")
     values = {name: getattr(session, name) for name in names}
-    return SessionShown(**values, workflows=list(session.workflows), is_current=session.id == _current(subject))
+    return SessionShown(**values, workflows=list(session.workflows), is_current=session.id == current(subject))

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 
 from agentflow.artifacts import endpoints as artifacts
 from agentflow.audit import endpoints as audit
+from agentflow.identity.accounts import device_endpoints as devices
 from agentflow.identity.accounts import endpoints as auth
 from agentflow.identity.accounts import jwks
 from agentflow.identity.accounts import secret_endpoints as auth_secrets
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     auth_secrets.router,
     sessions.router,
+    devices.router,
     api_keys.router,
     users.router,
     roles.router,
