@@ -206,7 +206,7 @@ def _join(
     )
     reset, fresh = timedelta(seconds=settings.reset_link_s), timedelta(seconds=settings.fresh_sign_in_s)
     return Identity(
-        credentials=Credentials(access, keys, sessions, tokens, clock),
+        credentials=Credentials(access, keys, sessions, tokens, clock, demands_factor=settings.second_factor_required),
         access=access,
         one_time_tokens=one_time,
         signing_keys=signing,

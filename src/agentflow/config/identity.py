@@ -18,6 +18,9 @@ class IdentitySettings(BaseModel):
     )
     guest_days: float = Field(default=30.0, gt=0, description="Days after which a guest's account that was not upgraded is deleted.")
     password_min_length: int = Field(default=15, ge=8, le=64, description="Fewest characters of a password.")
+    second_factor_required: bool = Field(
+        default=False, description="Whether whoever signed in without a second factor may do nothing but set one up."
+    )
     login_attempts: int = Field(
         default=10, ge=1, le=1_000, description="Wrong passwords, codes or tokens a minute, for one account and from one address; then 429."
     )

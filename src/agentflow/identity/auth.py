@@ -18,8 +18,17 @@ SECURE_COOKIE = f"__Host-{COOKIE}"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+ENROLLING = frozenset({"get_me", "register", "change_password", "begin_second_factor", "confirm_second_factor", "revoke_session", "logout"})
+"""Operations for who signed in without the second factor that is demanded: those that lead to one, and out again."""
+
 RECHECK_S = 5.0
 """Seconds between two looks whether the reader of a stream is still let in."""
+
+
+class SecondFactorDemanded(Forbidden):
+    """Everybody here has to have a second factor, and this session has not shown one."""
+
+    code, title = "SECOND_FACTOR_DEMANDED", "Second factor demanded"
 
 
 class Authenticator(Protocol):
@@ -45,6 +54,7 @@ async def authenticate(request: Request) -> Subject:
         Unauthenticated: none, or one that is not valid.
         Malformed: more than one: nobody could say which of them counts.
         Forbidden: a cookie on a changing request that does not come from this site (CSRF).
+        SecondFactorDemanded: the session has not shown the second factor that is demanded of everybody.
         TooManyRequests: a limit is reached.
     """
     authenticator: Authenticator = request.app.state.container.credentials
@@ -61,7 +71,13 @@ async def authenticate(request: Request) -> Subject:
         passage.fail()
         raise
     request.state.subject = subject  # a refusal is noted under it
-    await passage.enter_as(subject, f"{request.method} {getattr(request.scope.get('route'), 'path', '')}")
+    route = request.scope.get("route")
+    await passage.enter_as(subject, f"{request.method} {getattr(route, 'path', '')}")
+    if subject.credential is not None and subject.credential.lacks_factor and getattr(route, "operation_id", None) not in ENROLLING:
+        raise SecondFactorDemanded(
+            "A second factor is demanded of everybody here.",
+            hint="POST /api/v1/auth/totp begins one, POST /api/v1/auth/totp/confirm turns it on. With one, sign in again with a code.",
+        )
     return subject
 
 

@@ -26,9 +26,13 @@ class Credentials:
         sessions: knows which sessions go on.
         tokens: reads access tokens.
         clock: the time.
+        demands_factor: whether sessions are good for nothing much without a second factor.
     """
 
-    def __init__(self, access: AccessReader, keys: ApiKeys, sessions: Sessions, tokens: AccessTokens, clock: Clock) -> None:
+    def __init__(
+        self, access: AccessReader, keys: ApiKeys, sessions: Sessions, tokens: AccessTokens, clock: Clock, *, demands_factor: bool
+    ) -> None:
+        self._demands_factor = demands_factor
         self._access = access
         self._keys = keys
         self._sessions = sessions
@@ -69,7 +73,8 @@ class Credentials:
 
     async def _by_session(self, session: Session, tenant_id: str) -> Subject:
         access = await self._let_in(tenant_id, session.user_id)
-        return access.subject(tenant_id, session.user_id, Credential(CredentialKind.SESSION, session.id))
+        lacks_factor = self._demands_factor and not session.second_factor
+        return access.subject(tenant_id, session.user_id, Credential(CredentialKind.SESSION, session.id, lacks_factor=lacks_factor))
 
     async def _let_in(self, tenant_id: str, user_id: str) -> Access:
         try:

@@ -37,11 +37,13 @@ class Credential(NamedTuple):
         kind: its kind.
         id: of the key or session.
         is_restricted: whether it stands for less than all that its user may do.
+        lacks_factor: whether a second factor is demanded, and was not shown.
     """
 
     kind: CredentialKind
     id: str
     is_restricted: bool = False
+    lacks_factor: bool = False
 
 
 class ResourceKind(StrEnum):

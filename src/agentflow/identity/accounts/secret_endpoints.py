@@ -4,7 +4,7 @@ from fastapi import Request, Response
 
 from agentflow.endpoints.answers import JsonAnswer
 from agentflow.endpoints.requests import slice_router
-from agentflow.identity.accounts.doors import NO_STORE, accounts, device_of, session_of
+from agentflow.identity.accounts.doors import NO_STORE, accounts, device_of, session_of, sessions
 from agentflow.identity.accounts.schemas import (
     Confirm,
     EmailProof,
@@ -78,14 +78,19 @@ async def begin_second_factor(request: Request, subject: Signed, given: Confirm)
 @router.post("/totp/confirm", operation_id="confirm_second_factor", summary="Turn the second factor on", response_model=RecoveryCodes)
 async def confirm_second_factor(request: Request, subject: Signed, given: FactorConfirm) -> Response:
     """Turn the second factor on by a first code; the recovery codes are in this answer and nowhere else."""
-    session_of(subject)
+    session_id = session_of(subject)
     codes = await accounts(request).finish_factor(subject.user_id, given.code, device_of(request))
+    await sessions(request).set_factor(subject, session_id, shown=True)
+    request.app.state.container.credentials.forget()
     return JsonAnswer(RecoveryCodes(recovery_codes=codes), 200, NO_STORE)
 
 
 @router.post("/totp/remove", status_code=204, operation_id="remove_second_factor", summary="Take the second factor away")
 async def remove_second_factor(request: Request, subject: Signed, given: Confirm) -> Response:
-    """Take the second factor away; needs the password."""
-    session_of(subject)
+    """Take the second factor away; needs the password. Every other device is signed out."""
+    session_id = session_of(subject)
     await accounts(request).remove_factor(subject.user_id, given.password, device_of(request))
+    await sessions(request).revoke_all(subject.user_id, subject, "second factor removed", but=session_id)
+    await sessions(request).set_factor(subject, session_id, shown=False)
+    request.app.state.container.credentials.forget()
     return Response(status_code=204)

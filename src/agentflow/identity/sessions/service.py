@@ -236,6 +236,15 @@ class Sessions:
         said = self._said(who, "entered", session)
         return await self._store.change(session.id, {"tenant_id": who.tenant_id}, also=said) or session
 
+    async def set_factor(self, who: Actor, session_id: str, *, shown: bool) -> None:
+        """Note whether a device has shown a second factor since it signed in: it has just been turned on there, or taken away.
+
+        Raises:
+            SessionNotFound: the user has no such session that goes on.
+        """
+        session = await self.get(who.user_id, session_id)
+        await self._store.change(session.id, {"second_factor": shown}, also=self._said(who, "updated", session, {"second_factor": shown}))
+
     async def revoke(self, who: Actor, session_id: str) -> None:
         """Sign one device out.
 
