@@ -24,7 +24,7 @@ from benchmarks.specs import chain
 from benchmarks.wire import Connection
 
 PASSWORD = "clouds swim under green bridges"
-PAUSE_S = 4.0
+PAUSE_S = 6.0
 """Seconds between two requests of one person, on average; it varies by half."""
 COMING = 8
 """Accounts that are made at a time: hashing their passwords keeps the processors busy."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from agentflow.errors import AgentFlowError
@@ -46,6 +46,11 @@ _RECORDS: Table = AuditRow.__table__  # type: ignore[assignment]  # declarative 
 _HEADS: Table = AuditHeadRow.__table__  # type: ignore[assignment]
 _ANCHORS: Table = AuditAnchorRow.__table__  # type: ignore[assignment]
 _SEAL = BulkUpdate("seal_audit", 0, _RECORDS, "id", ("seq", "hash"))
+_HEAD = select(_HEADS).where(_HEADS.c.tenant_id == bindparam("tenant")).with_for_update()
+_UNSEALED = (
+    select(_RECORDS).where(_RECORDS.c.tenant_id == bindparam("tenant"), _RECORDS.c.seq.is_(None)).order_by(_RECORDS.c.id).limit(_BATCH)
+)
+_MOVE = update(_HEADS).where(_HEADS.c.tenant_id == bindparam("tenant"))
 _WAITING = select(_RECORDS.c.tenant_id).where(_RECORDS.c.seq.is_(None)).distinct().limit(_TENANTS)
 
 
@@ -145,10 +150,9 @@ class Sealer:
     def _extend(self, connection: Connection, chain: _Chain) -> tuple[bool, Anchor | None]:
         """Seal one batch; returns whether there may be more, and the anchor that was made, if one was."""
         tenant_id = chain.tenant_id
-        head = connection.execute(select(_HEADS).where(_HEADS.c.tenant_id == tenant_id).with_for_update()).one_or_none()
+        head = connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()
         seq, hash_ = (0, START) if head is None else (head.seq, head.hash)
-        query = select(_RECORDS).where(_RECORDS.c.tenant_id == tenant_id, _RECORDS.c.seq.is_(None)).order_by(_RECORDS.c.id).limit(_BATCH)
-        found = [row._asdict() for row in connection.execute(query)]
+        found = [row._asdict() for row in connection.execute(_UNSEALED, {"tenant": tenant_id})]
         sealed, forged = [], 0
         for row in found:
             of_record = digest(row)
@@ -171,9 +175,9 @@ class Sealer:
     def _move_head(self, connection: Connection, end: Anchor, *, is_new: bool) -> None:
         values = {"seq": end.seq, "hash": end.hash, "at": end.at, "signature": end.signature}
         if is_new:
-            connection.execute(insert(_HEADS).values(tenant_id=end.tenant_id, **values))
+            connection.execute(insert(_HEADS), {"tenant_id": end.tenant_id, **values})
         else:
-            connection.execute(update(_HEADS).where(_HEADS.c.tenant_id == end.tenant_id).values(values))
+            connection.execute(_MOVE, {"tenant": end.tenant_id, **values})
 
     def _add_anchor(self, connection: Connection, end: Anchor) -> bool:
         known = select(_ANCHORS.c.seq).where(_ANCHORS.c.tenant_id == end.tenant_id, _ANCHORS.c.seq == end.seq)
