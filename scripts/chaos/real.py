@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from scripts.launching import Launch, executed, forked
 from tests.acceptance.campaigns import kills, queued, restarts, wiped
 from tests.acceptance.cluster import BROKERS, Cluster
 from tests.acceptance.sink import Sink
@@ -87,7 +88,7 @@ def queue(options: argparse.Namespace) -> int:
     for where in DATABASES if options.database == "all" else [options.database]:
         for _ in range(options.repeats):
             size = queued.Queued(options.runs, within_s=60 + options.runs / 20)
-            with _fleet(where, "", queued.HELD, 0) as (made, sink):
+            with _fleet(where, "", queued.HELD, 0, executed) as (made, sink):
                 failed += _report(f"queued on {where}", lambda made=made, sink=sink, size=size: queued.queue(made, sink, size))
     return failed
 
@@ -118,10 +119,10 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _fleet(where: str, broker: str, settings: dict[str, str], workers: int) -> Iterator[tuple[Cluster, Sink]]:
+def _fleet(where: str, broker: str, settings: dict[str, str], workers: int, launch: Launch = forked) -> Iterator[tuple[Cluster, Sink]]:
     """Give started processes on a new database, and a sink."""
     with _folder() as folder, Sink(folder / "sink.jsonl") as sink, nullcontext("") if where == "sqlite" else new_postgres() as url:
-        made = Cluster(folder, url, broker, settings)
+        made = Cluster(folder, url, broker, settings, launch)
         try:
             made.start(workers)
             yield made, sink

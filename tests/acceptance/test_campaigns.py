@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.launching import executed
 from tests.acceptance.campaigns import queued, restarts, wiped
 from tests.acceptance.cluster import BROKERS, Cluster
 from tests.acceptance.sink import Sink
@@ -49,7 +50,7 @@ async def test_a_broker_that_is_wiped_with_runs_queued_costs_none_of_them(tmp_pa
 async def test_everything_is_killed_with_a_full_queue(tmp_path: Path, sink: Sink, database: str) -> None:
     """F26: the server is ready within ten seconds, stays under 512 MB, and ends every run, those of one key in their order."""
     with nullcontext("") if database == "sqlite" else new_postgres() as url:
-        made = Cluster(tmp_path, url, "", queued.HELD)
+        made = Cluster(tmp_path, url, "", queued.HELD, executed)
         try:
             made.start(0)
             print(await queued.queue(made, sink, queued.Queued(runs=1_000, keys=100)))  # noqa: T201 - what the trial covered
