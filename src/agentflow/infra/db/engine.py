@@ -110,9 +110,8 @@ class Database:
         self._bulk_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._at_once = self._thread_engine(1, waits=False).execution_options(single=True) if self.is_sqlite else None
         self._read_threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
-        self._threaded_reads = self._threaded_writes = None
+        self._threaded_reads = None
         if self._bulk_engine is not None:
-            self._threaded_writes = ThreadedSessions(self._bulk_engine, self._bulk_thread, 1, _POOL_WAIT_S)
             reads = self._bulk_engine.execution_options(writes=False)
             self._threaded_reads = ThreadedSessions(reads, self._read_threads, pool_size, _POOL_WAIT_S)
 
@@ -188,18 +187,9 @@ class Database:
             await self._narrow(joined[2], tenant_id)
             yield joined[2]
             return
-        async with self._write_turn(), self._writing() as session:
+        async with self._write_turn(), self._write_sessions() as session, session.begin():
             await self._narrow(session, tenant_id)
             yield session
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncSession]:
-        if self._threaded_writes is not None:
-            async with self._threaded_writes.open(commits=True) as session:
-                yield session
-        else:
-            async with self._write_sessions() as session, session.begin():
-                yield session
 
     @contextmanager
     def joined(self, session: AsyncSession) -> Iterator[None]:

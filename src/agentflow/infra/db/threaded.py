@@ -1,4 +1,4 @@
-"""Sessions on SQLite that take one hop to a thread for each statement.
+"""Sessions that read SQLite, with one hop to a thread for each statement.
 
 The asynchronous driver takes a hop for each call of the driver: begin, cursor, execute, fetch, close, end. Each hop wakes two threads, which
 both need the interpreter, and under load both wait for it.
@@ -6,11 +6,14 @@ both need the interpreter, and under load both wait for it.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from threading import Lock
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import CursorResult, Engine
+from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
+from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,8 +42,8 @@ class ThreadedSessions:
         self._timeout_s = timeout_s
 
     @asynccontextmanager
-    async def open(self, *, commits: bool = False) -> AsyncIterator[AsyncSession]:
-        """Open a session in one transaction; what it changed is kept with ``commits``, unless an error leaves the block.
+    async def open(self) -> AsyncIterator[AsyncSession]:
+        """Open a session that reads.
 
         Raises:
             sqlalchemy.exc.TimeoutError: none became free in time.
@@ -50,8 +53,6 @@ class ThreadedSessions:
         session = _ThreadedSession(self._engine, self._threads)
         try:
             yield session
-            if commits:
-                await session.commit()
         finally:
             await session.close()
             self._places.release()
@@ -74,13 +75,17 @@ class _ThreadedSession(AsyncSession):
         super().__init__(expire_on_commit=False)
         self.sync_session.bind = engine
         self._threads = threads
-        self._last: Future[Any] | None = None
+        self._in_use = Lock()
+        self._is_over = False
 
     async def execute(self, statement: Any, params: Any = None, *, execution_options: Any = None, **options: Any) -> Any:
         """Run a statement; see ``AsyncSession.execute``."""
-        return await self._hop(
-            lambda: self.sync_session.execute(statement, params, execution_options={**(execution_options or {}), **_FETCHED}, **options)
-        )
+
+        def fetched() -> Any:
+            result = self.sync_session.execute(statement, params, execution_options={**(execution_options or {}), **_FETCHED}, **options)
+            return _buffered(result)
+
+        return await self._hop(fetched)
 
     async def scalar(self, statement: Any, params: Any = None, *, execution_options: Any = None, **options: Any) -> Any:
         """Run a statement and return its first value; see ``AsyncSession.scalar``."""
@@ -90,17 +95,33 @@ class _ThreadedSession(AsyncSession):
         """Run a statement and return its first values; see ``AsyncSession.scalars``."""
         return (await self.execute(statement, params, execution_options=execution_options, **options)).scalars()
 
-    async def commit(self) -> None:
-        """Make what was changed durable."""
-        await self._hop(self.sync_session.commit)
-
     async def close(self) -> None:
-        """Undo what was not committed, and give the connection back, when the thread is done with it."""
-        if self._last is not None and not self._last.done():
-            # Whoever waited for the statement was cancelled; the thread goes on.
-            await asyncio.shield(asyncio.to_thread(wait, [self._last]))
+        """Give the connection back, when the thread is done with it."""
+        if self._in_use.acquire(blocking=False):
+            self._end()
+            return
+        # Whoever waited for the statement was cancelled, and may be again; the thread goes on.
+        done = asyncio.get_running_loop().run_in_executor(None, self._in_use.acquire)
+        done.add_done_callback(lambda _: self._end())
+        await asyncio.shield(done)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._in_use.release()
         self.sync_session.close()
 
     async def _hop(self, work: Callable[[], T]) -> T:
-        self._last = self._threads.submit(work)
-        return await asyncio.wrap_future(self._last)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._alone, work)
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        with self._in_use:
+            if self._is_over:
+                raise ResourceClosedError("the session is over")  # nobody waits for this any more
+            return work()
+
+
+def _buffered(result: Any) -> Any:
+    """Fetch what a statement found: a connection whose result is half read could not begin to write, whoever has it next."""
+    if isinstance(result, CursorResult) and result.returns_rows:
+        result.cursor_strategy = FullyBufferedCursorFetchStrategy(result.cursor)
+    return result
