@@ -82,10 +82,10 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, broker: str, workers: int = 1, **settings: str) -> Iterator[Cluster]:
+def cluster(folder: Path, broker: str, workers: int = 1, *, launch: Launch = forked, **settings: str) -> Iterator[Cluster]:
     """Start a cluster."""
     with ExitStack() as stack:
-        made = Cluster(folder, stack.enter_context(new_postgres()), broker, {**QUICK, **settings})
+        made = Cluster(folder, stack.enter_context(new_postgres()), broker, {**QUICK, **settings}, launch)
         stack.callback(made.close)
         made.start(workers)
         yield made

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.launching import executed
 from tests.acceptance.client import Client
 from tests.acceptance.cluster import BROKERS, Cluster, client_of, cluster
 from tests.acceptance.sink import Sink
@@ -78,7 +79,8 @@ async def ends(client: Client, run_id: str) -> dict[str, Any]:
 async def test_a_node_that_kills_its_worker_ends_as_a_dead_letter(tmp_path: Path, sink: Sink, plugin: None, how: str):
     """Three workers die of it; the run fails with its cause, those beside it succeed, and it is found in the list."""
     node = {"id": "poison", "type": "poison", "config": {"how": how}}
-    with cluster(tmp_path, BROKERS["rabbitmq"]) as made:
+    # Started as users do: a fork would not look for the plugin.
+    with cluster(tmp_path, BROKERS["rabbitmq"], launch=executed) as made:
         async with client_of(made) as client:
             poison = await client.store({"spec_version": "1", "name": "poison", "nodes": [node], "edges": []})
             for number, spec in enumerate([*[chain(sink)] * 3, waiting(3), waiting(3)]):
