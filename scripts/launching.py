@@ -43,7 +43,8 @@ def executed(arguments: Sequence[str], environment: Mapping[str, str], output: B
 def forked(arguments: Sequence[str], environment: Mapping[str, str], output: BinaryIO) -> Launched:
     """Start the command in a fork: the same program in a process of its own, without the second that its imports take.
 
-    For campaigns that kill a hundred times and more; nothing of what they look at happens before the imports are done.
+    For campaigns that kill a hundred times and more; nothing of what they look at happens before the imports are done. It finds no plugin
+    that ``PYTHONPATH`` leads to.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["scripts.warm", "pytest"])

@@ -19,6 +19,7 @@ from agentflow.identity.api_keys.service import ApiKeys, Rotation
 from agentflow.identity.attempts import Attempts
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.housekeeping import Housekeeping
+from agentflow.identity.last_uses import LastUses
 from agentflow.identity.models import ApiKeyRow, SessionRow, UserRow
 from agentflow.identity.passwords import Passwords
 from agentflow.identity.principals import Principals
@@ -37,7 +38,6 @@ from agentflow.identity.tokens.one_time import OneTimeTokens
 from agentflow.identity.tokens.signing import SigningKeys
 from agentflow.identity.traffic import Traffic
 from agentflow.identity.users.service import UserService
-from agentflow.identity.uses import Uses
 from agentflow.infra.audit.trail import Trail
 from agentflow.infra.crypto import from_text, seal, to_text, unseal
 from agentflow.infra.db import migrate
@@ -193,9 +193,9 @@ def _join(
     signing = SigningKeys(database, clock, settings.signing_key_s, settings.access_token_s)
     tokens = AccessTokens(signing, clock, settings.access_token_s)
     lifetime, idle = timedelta(days=settings.session_days), timedelta(days=settings.session_idle_days)
-    sessions = Sessions(store, tokens, clock, lifetime, idle, trail, Uses(database, SessionRow, "last_seen_at"))
+    sessions = Sessions(store, tokens, clock, lifetime, idle, trail, LastUses(database, SessionRow, "last_seen_at"))
     rotation = Rotation(settings.api_key_rotation_days, timedelta(days=settings.api_key_grace_days))
-    keys = ApiKeys(database, clock, access, rotation, trail, Uses(database, ApiKeyRow, "last_used_at"))
+    keys = ApiKeys(database, clock, access, rotation, trail, LastUses(database, ApiKeyRow, "last_used_at"))
     post = Post(_mailer(settings), settings.public_url)
     invitations = Invitations(database, clock, access, post, timedelta(days=settings.invitation_days), trail)
     factor = SecondFactor(database, clock, sealer)

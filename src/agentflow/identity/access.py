@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import String, and_, bindparam, cast, null, select, true, union_all
 
 from agentflow.errors import Unauthenticated
 from agentflow.identity.builtin_roles import INSTALLATION, PERMISSIONS
@@ -21,13 +21,22 @@ CACHE_S = 2.5
 CACHED = 10_000
 _BY_NAME = {permission.value: permission for permission in Permission}
 
+_TEAMS = (
+    select(TeamRow.id, TeamRow.name)
+    .join_from(TeamMemberRow, TeamRow, TeamRow.id == TeamMemberRow.team_id)
+    .where(TeamMemberRow.user_id == bindparam("user_id"), TeamRow.tenant_id == bindparam("tenant_id"))
+)
+_GRANTEES = union_all(
+    select(UserRow.id.label("id"), cast(null(), String).label("team")).where(UserRow.id == bindparam("user_id")), _TEAMS
+).subquery()
+"""The user, and the user's teams: whom grants are looked for."""
 _RIGHTS = (
     select(
         UserRow.username,
         UserRow.kind,
         MembershipRow.roles,
         TenantRow.is_operator,
-        TeamRow.name.label("team"),
+        _GRANTEES.c.team,
         GrantRow.resource_kind,
         GrantRow.resource_id,
         GrantRow.role,
@@ -35,12 +44,8 @@ _RIGHTS = (
     )
     .join_from(MembershipRow, UserRow, UserRow.id == MembershipRow.user_id)
     .join(TenantRow, TenantRow.id == MembershipRow.tenant_id)
-    .outerjoin(TeamMemberRow, TeamMemberRow.user_id == MembershipRow.user_id)
-    .outerjoin(TeamRow, and_(TeamRow.id == TeamMemberRow.team_id, TeamRow.tenant_id == MembershipRow.tenant_id))
-    .outerjoin(
-        GrantRow,
-        and_(GrantRow.tenant_id == MembershipRow.tenant_id, or_(GrantRow.grantee_id == UserRow.id, GrantRow.grantee_id == TeamRow.id)),
-    )
+    .join(_GRANTEES, true())
+    .outerjoin(GrantRow, and_(GrantRow.tenant_id == MembershipRow.tenant_id, GrantRow.grantee_id == _GRANTEES.c.id))
     .where(
         MembershipRow.user_id == bindparam("user_id"),
         MembershipRow.tenant_id == bindparam("tenant_id"),
@@ -48,7 +53,7 @@ _RIGHTS = (
         TenantRow.deleted_at.is_(None),
     )
 )
-"""A row for each team and each grant of a member, one at least: everything in one look, for this is looked up all the time."""
+"""A row for each grant of the user and of each team, one at least for each of these: one look, for this is looked up all the time."""
 _ROLES = select(RoleRow.name, RoleRow.permissions).where(
     RoleRow.tenant_id == bindparam("tenant_id"), RoleRow.name.in_(bindparam("names", expanding=True))
 )

@@ -13,11 +13,11 @@ from agentflow.identity.access import AccessReader, known
 from agentflow.identity.api_keys import repository
 from agentflow.identity.api_keys.errors import ApiKeyNotFound, ApiKeyRevoked, ScopeNotHeld
 from agentflow.identity.api_keys.schemas import ApiKey, ApiKeyCreate, NewApiKey
+from agentflow.identity.last_uses import LastUses
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import CredentialKind, Subject
 from agentflow.identity.tokens.access import refused
 from agentflow.identity.tokens.one_time import hash_of
-from agentflow.identity.uses import Uses
 from agentflow.infra.audit.trail import PROGRAM, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import Clock
@@ -72,7 +72,7 @@ class ApiKeys:
         uses: notes when keys are used.
     """
 
-    def __init__(self, database: Database, clock: Clock, access: AccessReader, rotation: Rotation, trail: Trail, uses: Uses) -> None:
+    def __init__(self, database: Database, clock: Clock, access: AccessReader, rotation: Rotation, trail: Trail, uses: LastUses) -> None:
         self._trail = trail
         self._database = database
         self._clock = clock

@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from agentflow.errors import NotFound, Unauthenticated
+from agentflow.identity.last_uses import LastUses
 from agentflow.identity.sessions.base import Session, SessionKind, SessionStore
 from agentflow.identity.sessions.secrets import SessionSecret, new_secret, read_secret
 from agentflow.identity.tokens.access import AccessTokens, Claims, refused
-from agentflow.identity.uses import Uses
 from agentflow.infra.audit.trail import Actor, Also, Deed, Doer, Trail
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
@@ -78,7 +78,7 @@ class Sessions:
     """
 
     def __init__(
-        self, store: SessionStore, tokens: AccessTokens, clock: Clock, lifetime: timedelta, idle: timedelta, trail: Trail, uses: Uses
+        self, store: SessionStore, tokens: AccessTokens, clock: Clock, lifetime: timedelta, idle: timedelta, trail: Trail, uses: LastUses
     ) -> None:
         self._store = store
         self._trail = trail

@@ -112,10 +112,10 @@ class Sealer:
     async def seal_all(self) -> None:
         """Seal the records of every tenant that has new ones."""
         async with self._database.reading() as session:
-            tenants = list((await session.scalars(_WAITING)).all())
-        # In order, so that two processes do not wait for each other.
+            # In order, so that two processes do not wait for each other.
+            tenants = sorted((await session.scalars(_WAITING)).all())
         for first in range(0, len(tenants), _TOGETHER):
-            await self._seal(sorted(tenants)[first : first + _TOGETHER])
+            await self._seal(tenants[first : first + _TOGETHER])
 
     async def seal(self, tenant_id: str, *, anchor_now: bool = False) -> None:
         """Seal the records of one tenant that were committed before this was called.

@@ -271,6 +271,8 @@ class Database:
             async with (self._single_engine if tenant_id is None else self.engine).connect() as connection:
                 await self._narrow(connection, tenant_id)
                 return (await connection.execute(statement, values)).all()
+        if tenant_id == "":
+            raise UnscopedQuery("a transaction on behalf of a tenant names none")
         try:
             return _rows(self._at_once, statement, values)
         except OperationalError as error:

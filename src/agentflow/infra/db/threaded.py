@@ -54,8 +54,10 @@ class ThreadedSessions:
         try:
             yield session
         finally:
-            await session.close()
-            self._places.release()
+            try:
+                await session.close()
+            finally:
+                self._places.release()  # also when whoever reads is cancelled once more
 
     async def _take_place(self) -> None:
         if not self._places.locked():

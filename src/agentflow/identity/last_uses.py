@@ -22,7 +22,7 @@ PAUSE_S = 1.0
 """Seconds between two transactions: a thousand people who come at once are noted in a few."""
 
 
-class Uses:
+class LastUses:
     """Writes the time of the last use into one column of a table.
 
     Args:
@@ -48,7 +48,7 @@ class Uses:
             return
         self._noted[row_id] = self._unwritten[row_id] = now
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._write(), name="uses")
+            self._task = asyncio.get_running_loop().create_task(self._write(), name="last-uses")
 
     async def close(self) -> None:
         """Write what was noted."""
