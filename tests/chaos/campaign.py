@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -25,7 +25,7 @@ from agentflow.infra.db.engine import Database
 from tests.chaos.corpus import Case, corpus
 from tests.chaos.judge import broken
 from tests.chaos.record import Act, Point, Recording, Simulator, Start
-from tests.chaos.store import Camera, Image
+from tests.chaos.store import Camera, Image, lagging
 from tests.chaos.world import Ledger, Process
 
 
@@ -124,6 +124,22 @@ class Campaign:
             if again and recovered.points:
                 second = chance.choice(recovered.points)
                 self._try(case, calm, second, at.then(second.number), record=False)
+
+    def lag(self, case: Case, seed: int, folder: Path) -> None:
+        """Kill at the points of a case, and lose the newest checkpoints with the process.
+
+        Args:
+            case: what is run.
+            seed: its interleaving.
+            folder: where to work on what is left.
+        """
+        calm = self.record(case, seed)
+        for point in calm.points:
+            at = Coordinates(case.name, seed).then(point.number)
+            chance = Random(f"{at} lags")
+            if chance.random() < self._share:
+                image = lagging(point.image, folder, chance.choice((1, 2, 3, 5)))
+                self._try(case, calm, replace(point, image=image), at, record=False)
 
     def disturb(self, case: Case, seed: int, name: str, do: Callable[[Process, Ledger], Awaitable[None]], *, cancels: bool = False) -> None:
         """Do something at the points of a case, and let it go on.

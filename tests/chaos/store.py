@@ -1,6 +1,7 @@
 """What lies on disk: images of it at the moment of a death, and reading it without the program's help."""
 
 import json
+import shutil
 import sqlite3
 import uuid
 from collections.abc import Mapping
@@ -49,6 +50,34 @@ class Camera:
         if name != DATABASE or known is None or known[0] != mark:
             known = self._known[name] = (mark, path.read_bytes())
         return known[1]
+
+
+def lagging(image: Image, folder: Path, missing: int) -> Image:
+    """Return an image in which the newest ``missing`` checkpoints of every run are gone, as when Redis was lost before they reached it.
+
+    Args:
+        image: what a death left.
+        folder: where to work; it is emptied.
+        missing: how many.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    image.lay_down(folder)
+    connection = sqlite3.connect(folder / DATABASE)
+    try:
+        connection.execute(_DROP_NEWEST, {"missing": missing})
+        connection.commit()
+    finally:
+        connection.close()
+    return Camera(folder).take()
+
+
+_DROP_NEWEST = """
+DELETE FROM checkpoints WHERE (thread_id, checkpoint_ns, checkpoint_id) IN (
+  SELECT thread_id, checkpoint_ns, checkpoint_id FROM (
+    SELECT *, row_number() OVER (PARTITION BY thread_id, checkpoint_ns ORDER BY checkpoint_id DESC) AS age FROM checkpoints
+  ) WHERE age <= :missing
+)
+"""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""What somebody does to a run while it goes on, at every one of its writes: cancel it, or set the clock.
+"""What happens to a run beside a death, at every one of its writes: it is cancelled, the clock is set, the newest checkpoints are lost.
 
 ``AGENTFLOW_CHAOS_SHARE`` sets at which share of the writes; at 1, every workflow is disturbed with every effect class.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -64,5 +65,15 @@ def test_the_clock_can_be_set_at_any_moment():
                     process.clock.jump(seconds)
 
                 tried.disturb(case, 0, f"clock {seconds:+.0f} s", jump)
+    assert tried.tally.failures == {}
+    assert tried.tally.scenarios.total() > 100
+
+
+def test_checkpoints_may_lag_behind_the_journal(tmp_path: Path):
+    """The newest ones are lost with the process (Redis was flushed, or died with it): the same end, and what had finished stays finished."""
+    with campaign.simulator() as made:
+        tried = campaign.Campaign(made, share=SHARE)
+        for case in cases():
+            tried.lag(case, 0, tmp_path / "lagging")
     assert tried.tally.failures == {}
     assert tried.tally.scenarios.total() > 100

@@ -155,6 +155,29 @@ async def test_another_owner_goes_on_from_redis(savers: TieredSaver, tier: HotTi
     assert await tier.read(key_of(TENANT, "t")) == {}
 
 
+async def test_what_another_owner_writes_back_is_the_checkpoint_that_it_found(
+    savers: TieredSaver, tier: HotTier, journal: Journal, redis: Redis
+) -> None:
+    """Also when LangGraph, which goes on in the checkpoint that it was given, has noted its next step there by then."""
+    await walk(saver_of(savers, journal), 3)
+    await journal.commit()
+    await tier.read("")
+    second = saver_of(savers, journal)
+    assert await second.begin("t", agrees)
+    found = await second.aget_tuple(thread("t"))
+    assert found is not None
+    before = dict(found.checkpoint["channel_versions"])
+    found.checkpoint["channel_versions"]["n0"] = 99
+    second.settle()
+    await journal.commit()
+    await redis.flushall()
+    third = saver_of(savers, journal)
+    assert await third.begin("t", agrees)
+    written = await third.aget_tuple(thread("t"))
+    assert written is not None
+    assert written.checkpoint["channel_versions"] == before
+
+
 async def test_a_checkpoint_that_says_more_than_the_journal_is_passed_over(savers: TieredSaver, journal: Journal) -> None:
     """Whatever Redis holds, a run never goes on from what its journal does not know."""
     await walk(saver_of(savers, journal), 5)

@@ -6,7 +6,14 @@ from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple, get_checkpoint_metadata
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    copy_checkpoint,
+    get_checkpoint_metadata,
+)
 from prometheus_client import Counter
 
 from agentflow.infra.db.engine import Database
@@ -156,7 +163,7 @@ class RunSaver(TieredSaver):
             "checkpoint_id": start.checkpoint["id"],
             "run_id": start.metadata.get("run_id"),
         }
-        return _Kept(start.checkpoint, start.metadata, row)
+        return _Kept(copy_checkpoint(start.checkpoint), start.metadata, row)  # LangGraph goes on in the one that it is given
 
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions

@@ -334,8 +334,7 @@ class NodeRunner:
     async def open_map(self, node: PlanNode, iteration: int, scope: Scope) -> int:
         """Begin a map; see ``Engine.open_map``."""
         place = (scope.key(node.id), iteration)
-        known = self._memory.get(place)
-        if (known is not None and known.is_final) or self._is_paused(place):
+        if ((known := self._memory.get(place)) is not None and known.is_final) or self._is_paused(place):
             return 0
         if self._gate.on and not await self._gate.may_begin(node, place, scope):
             return 0
@@ -348,8 +347,9 @@ class NodeRunner:
             await self._throttle.item(node, key)
 
     async def run_lane(self, node: PlanNode, iteration: int, scope: Scope) -> None:
-        """Work on items of a map until none is left."""
-        await (await self._map(node, iteration, scope)).work(self)
+        """Work on items of a map until none is left; nothing, when the map is through: a checkpoint may be older than that."""
+        if (known := self._memory.get((scope.key(node.id), iteration))) is None or not known.is_final:
+            await (await self._map(node, iteration, scope)).work(self)
 
     async def _map(self, node: PlanNode, iteration: int, scope: Scope) -> MapWork:
         place = (scope.key(node.id), iteration)
