@@ -1,5 +1,6 @@
-"""The compose file starts what exists: commands of ours with options they have, and settings that are read."""
+"""The compose file starts what exists: commands of ours with options they have, settings that are read, and together they do their work."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ from typer.testing import CliRunner
 
 from agentflow.config.settings import Settings
 from agentflow.entrypoints.cli.main import app
+from scripts.server_process import ServerProcess, WorkerProcess
+from tests.acceptance.client import Client
+from tests.acceptance.cluster import BROKERS, QUICK
+from tests.acceptance.sink import Sink
+from tests.acceptance.workflows import chain
+from tests.databases import new_postgres
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose" / "compose.yaml"
@@ -61,3 +68,32 @@ def test_the_image_holds_the_installed_package_only(services: dict[str, Any]):
     assert "--require-hashes" in building
     assert "--frozen --no-dev --no-editable" in building
     assert "USER agentflow" in final
+
+
+@pytest.mark.slow
+async def test_the_services_of_the_file_bring_a_run_to_its_end(services: dict[str, Any], tmp_path: Path):
+    """Server and two workers with the settings of the file and one data volume for all of them, as `--scale worker=2` starts them."""
+    given = {key.removeprefix("AGENTFLOW_").lower() for key in services["api"]["environment"]}
+    assert services["worker"]["environment"] == services["api"]["environment"]
+    assert services["worker"]["volumes"] == services["api"]["volumes"] == ["data:/data"]
+    with ExitStack() as stack:
+        here = {
+            "database_url": stack.enter_context(new_postgres()),
+            "broker_url": BROKERS["rabbitmq"],
+            "redis_url": BROKERS["redis"],
+            "object_store_url": f"file://{tmp_path / 'data' / 'objects'}",
+        }
+        assert here.keys() == given
+        processes = [kind(tmp_path / "data", None, QUICK | here) for kind in (ServerProcess, WorkerProcess, WorkerProcess)]
+        for process in processes:
+            stack.callback(process.kill)
+            process.start()
+        sink = stack.enter_context(Sink(tmp_path / "sink.jsonl"))
+        client = Client(processes[0])
+        workflow = await client.store(chain(sink))
+        await client.start(workflow, "once")
+        await client.ended(client.promised["once"])
+        run = await client.get(f"/runs/{client.promised['once']}")
+        await client.close()
+        assert run["status"] == "succeeded"
+        assert [process.stop() for process in processes] == [0, 0, 0]
