@@ -20,15 +20,27 @@ class PostgresProcess:
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._programs, self._folder, self._data = programs, folder, folder / "data"
+        self._more = ""
         # PostgreSQL refuses to run as root.
         self._user = unprivileged("nobody") if os.geteuid() == 0 else None
         if self._user is not None:
             shutil.chown(folder, self._user)
         self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
+    def demand_certificates(self, certificate: bytes, key: bytes, authority: bytes) -> None:
+        """Have it speak TLS from its next start on, and let in only those who show a certificate of the authority in their name."""
+        for name, content in (("server.crt", certificate), ("server.key", key), ("root.crt", authority)):
+            path = self._data / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+            if self._user is not None:
+                shutil.chown(path, self._user)
+        (self._data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
+        self._more = "-c ssl=on -c ssl_ca_file=root.crt"
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = f"-h 127.0.0.1 -p {self.port} -k {self._folder}"
+        options = f"-h 127.0.0.1 -p {self.port} -k {self._folder} {self._more}"
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", self._folder / "log", "-o", options)
 
     def crash(self) -> None:

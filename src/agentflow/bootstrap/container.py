@@ -17,6 +17,7 @@ from agentflow.bootstrap.identity import Identity, SealedFactors, open_identity
 from agentflow.bootstrap.runtime import Outside, open_runtime, role_of
 from agentflow.bootstrap.tables import METADATA
 from agentflow.config.settings import Settings
+from agentflow.errors import AgentFlowError, Kind
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.owner import Owner, OwnerService
 from agentflow.identity.subject import ResourceKind, Subject
@@ -26,6 +27,7 @@ from agentflow.infra.audit.trail import Trail
 from agentflow.infra.db import migrate
 from agentflow.infra.db.backup import DAMAGED_HINT, DatabaseDamaged, examine
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.reach import reach
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.objects.objects import Objects, open_objects
 from agentflow.infra.observability.health import Check
@@ -121,6 +123,20 @@ class Container:
     detective: Detective
 
 
+class DataFolderUnusable(AgentFlowError):
+    """The folder for everything that is kept beside the database cannot be made."""
+
+    kind, code, title = Kind.INVALID, "DATA_FOLDER_UNUSABLE", "Data folder cannot be used"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        hint = "Set AGENTFLOW_DATA_DIR, or --data-dir, to a folder that may be written to."
+        raise DataFolderUnusable(f"The data folder {folder} cannot be made: {error.strerror}.", hint=hint) from error
+
+
 @asynccontextmanager
 async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIterator[Container]:
     """Open the database (migrating it), the owner, the services and the runtime; close them in reverse.
@@ -135,10 +151,11 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         DatabaseDamaged: the SQLite file is not whole.
         MigrationFailed: the database could not be brought to this version's schema.
         MasterKeyMissing: the data are sealed with a master key that is not here, and this is no worker.
-        OSError: the data folder or the database cannot be reached.
+        DatabaseUnreachable: the database does not answer, or does not let us in.
+        DataFolderUnusable: the data folder cannot be made.
     """
     role = role_of(settings, worker=worker)
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(settings.data_dir)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exporting(settings.otlp_endpoint, content=settings.trace_content, service="agentflow"))
         await stack.enter_async_context(measured_loop())
@@ -146,6 +163,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         stack.push_async_callback(database.close)
         if database.is_sqlite:
             await asyncio.to_thread(examine, Path(str(database.url.database)))
+        await reach(database)
         await migrate.prepare(database, METADATA)
         clock = SystemClock()
         objects = open_objects(settings)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from agentflow.config.edges import EdgeSettings
+from agentflow.config.encryption import unencrypted
 from agentflow.config.identity import IdentitySettings
 from agentflow.config.limits import Limits
 from agentflow.config.runtime import RuntimeSettings
@@ -51,6 +52,11 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
     trace_content: bool = Field(
         default=False, description="Traces also carry prompts, answers, SQL and full addresses, which may hold personal data and secrets."
     )
+    require_tls: bool = Field(
+        default=False,
+        description="Refuse to start when the database, Redis, the broker, the object store, the collector of traces or the mail server is on "
+        "another machine and its address is not encrypted (`sslmode=verify-full`, `rediss://`, `amqps://`, `https://`, `smtps://`).",
+    )
     http_allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
         description="Hosts (or `host:port`), comma-separated, that nodes may reach although they are on a private network.",
@@ -68,6 +74,17 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
     def _tier_has_redis(self) -> Self:
         if self.checkpoint_tier == "redis" and self.redis_url is None:
             raise ValueError("checkpoint_tier=redis needs redis_url")
+        return self
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> Self:
+        addresses = {name: getattr(self, name) for name in ("database_url", "redis_url", "broker_url", "object_store_url", "otlp_endpoint")}
+        addresses["smtp_url"] = self.smtp_url.get_secret_value() if self.smtp_url else None
+        if self.require_tls and (plain := unencrypted(addresses)):
+            raise ValueError(
+                f"require_tls forbids the address in {', '.join(plain)}: it leads to another machine without TLS, or without proof of who "
+                "answers. Write postgresql://…?sslmode=verify-full, rediss://, amqps://, https://, smtps://."
+            )
         return self
 
     @property

@@ -32,10 +32,15 @@ def load_settings(data_dir: Path | None = None, **values: Any) -> "Settings":
     try:
         return Settings(**given)
     except ValidationError as error:
-        lines = [f"AGENTFLOW_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors()]
+        lines = [_told(item["loc"], item["msg"].removeprefix("Value error, ")) for item in error.errors()]
         raise CliError("A setting is not valid. " + "; ".join(lines), hint="docs/reference/settings.md lists them all.") from error
     except (OSError, ValueError) as error:
         raise CliError(f"The settings file cannot be read: {error}") from error
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    """Return what is wrong with a setting behind its variable; what is wrong with several together names them itself."""
+    return f"AGENTFLOW_{'_'.join(map(str, place)).upper()}: {message}" if place else message
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from agentflow.errors import AgentFlowError, Kind
+from agentflow.infra.tls import broker_tls
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -23,7 +24,7 @@ class BrokerNotUsable(AgentFlowError):
 
 
 def celery_app(broker_url: str, installation: str) -> "Celery":
-    """Return an application on a broker (``amqp://…`` or ``redis://…``); it connects when it is first used.
+    """Return an application on a broker (``amqp://…`` or ``redis://…``, with TLS ``amqps://…`` or ``rediss://…``); it connects when it is first used.
 
     Args:
         broker_url: the broker.
@@ -38,7 +39,8 @@ def celery_app(broker_url: str, installation: str) -> "Celery":
     except ImportError as error:
         raise BrokerNotUsable("broker_url is set, but Celery is not installed.", hint="pip install 'agentflow[cluster]'") from error
     queue = f"agentflow.{installation}"
-    app = Celery("agentflow", broker=broker_url, set_as_current=False)
+    address, tls = broker_tls(broker_url)
+    app = Celery("agentflow", broker=address, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(queue, durable=True, expires=_UNUSED_S)],  # type: ignore[no-untyped-call]  # kombu has no types
         task_default_queue=queue,
@@ -54,5 +56,6 @@ def celery_app(broker_url: str, installation: str) -> "Celery":
         broker_connection_max_retries=None,
         broker_connection_timeout=_CONNECT_S,
         broker_pool_limit=1,
+        broker_use_ssl=tls,
     )
     return app

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.db.bulk import PREPARED
+from agentflow.infra.db.driver_url import for_driver
 from agentflow.infra.db.failures import is_busy, is_conflict
 from agentflow.infra.db.liveness import replace_dead_connections
 from agentflow.infra.db.lost import end_process_on_lost_write
@@ -117,8 +118,9 @@ class Database:
 
     def _engine(self, pool_size: int, timeout_s: float | None) -> AsyncEngine:
         if not self.is_sqlite:
+            url, asked = for_driver(self.url)
             engine = create_async_engine(
-                self.url,
+                url,
                 poolclass=MeasuredPool,
                 pool_size=pool_size,
                 max_overflow=0,
@@ -126,6 +128,7 @@ class Database:
                 json_deserializer=orjson.loads,
                 hide_parameters=True,  # errors go to the log: what users sent must not
                 connect_args={
+                    **asked,
                     "timeout": _CONNECT_S,
                     "command_timeout": timeout_s,
                     "server_settings": {"idle_in_transaction_session_timeout": str(_FROZEN_MS)},
@@ -136,7 +139,11 @@ class Database:
             return engine
         if not self.url.database or self.url.database == ":memory:":
             raise UnsupportedDatabase("A SQLite database in memory would lose every run.", hint="Write sqlite:///path/to/file.db.")
-        Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(self.url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnsupportedDatabase(f"The folder {folder} cannot be made: {error.strerror}.", hint="Name another file.") from error
         engine = create_async_engine(
             self.url, poolclass=MeasuredPool, pool_size=pool_size, max_overflow=0, pool_timeout=_POOL_WAIT_S, hide_parameters=True
         )

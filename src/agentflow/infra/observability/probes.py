@@ -1,11 +1,11 @@
 """Asking servers whether they answer, each on a connection of its own that is closed again."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from agentflow.infra.redis import open_redis
+from agentflow.infra.tls import client_context
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _AMQP_HELLO = b"AMQP\x00\x00\x09\x01"
@@ -36,7 +36,7 @@ def broker_probe(url: str) -> Callable[[], Awaitable[object]]:
 
     async def probe() -> None:
         parts = urlsplit(url)
-        tls = ssl.create_default_context() if parts.scheme == "amqps" else None
+        tls = client_context(url) if parts.scheme == "amqps" else None
         reader, writer = await asyncio.open_connection(parts.hostname or "127.0.0.1", parts.port or _PORTS[parts.scheme], ssl=tls)
         try:
             writer.write(_AMQP_HELLO)
