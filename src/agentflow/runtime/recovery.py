@@ -80,4 +80,6 @@ class Recovery:
                 await action()
             except (DBAPIError, OSError, TimeoutError) as error:
                 log.warning("the database did not answer", action=getattr(action, "__name__", "?"), error=str(error))
+            except Exception:
+                log.exception("a periodic task failed", action=getattr(action, "__name__", "?"))  # its next turn may go better
             await asyncio.sleep(interval_s)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from agentflow.infra.crypto import unseal
 from agentflow.infra.db.engine import Database
@@ -105,5 +104,5 @@ class SecretStore:
         try:
             async with self._database.transaction(tenant_id) as session:
                 await repository.touch(session, tenant_id, ids, moment, moment - _NOTED_EVERY)
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, OSError, TimeoutError) as error:
             log.warning("the use of a secret was not noted", error=str(error))  # no reason to fail the run that uses it

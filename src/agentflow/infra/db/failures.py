@@ -53,6 +53,13 @@ def as_unavailable(error: BaseException) -> AgentFlowError | None:
     )
 
 
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error, or one of a group, says that the database cannot serve now: nothing of what was asked for is at fault."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_outage, error.exceptions))
+    return as_unavailable(error) is not None
+
+
 def is_conflict(error: DBAPIError) -> bool:
     """Tell whether a transaction was undone because of another one, and may succeed when it is tried again."""
     return getattr(error.orig, "sqlstate", None) in _CONFLICTS

@@ -24,15 +24,19 @@ WAIT = Histogram(
 TIMEOUTS = Counter("agentflow_db_pool_timeouts_total", "Times that no connection to the database became free in time.")
 
 
+class NoFreeConnection(PoolTimeout, TimeoutError):
+    """No connection became free in time. Also a ``TimeoutError``: who bears a database that does not answer bears this."""
+
+
 @contextmanager
 def measured_wait() -> Iterator[None]:
     """Measure how long a connection is waited for."""
     began = time.perf_counter()
     try:
         yield
-    except PoolTimeout:
+    except PoolTimeout as error:
         TIMEOUTS.inc()
-        raise
+        raise NoFreeConnection(str(error)) from error
     finally:
         WAIT.observe(time.perf_counter() - began)
 

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 from sqlalchemy import CursorResult, Engine
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.exc import ResourceClosedError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentflow.infra.db.pool import measured_wait
+from agentflow.infra.db.pool import NoFreeConnection, measured_wait
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class ThreadedSessions:
         """Open a session that reads.
 
         Raises:
-            sqlalchemy.exc.TimeoutError: none became free in time.
+            NoFreeConnection: none became free in time.
         """
         with measured_wait():
             await self._take_place()
@@ -67,7 +66,7 @@ class ThreadedSessions:
             async with asyncio.timeout(self._timeout_s):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise PoolTimeout(f"no connection became free within {self._timeout_s:g} s") from error
+            raise NoFreeConnection(f"no connection became free within {self._timeout_s:g} s") from error
 
 
 class _ThreadedSession(AsyncSession):

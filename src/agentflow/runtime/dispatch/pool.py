@@ -199,6 +199,8 @@ class WorkerPool:
             except (DBAPIError, OSError, TimeoutError) as error:
                 # The sweeper asks again.
                 log.warning("the queue could not be read", error=str(error))
+            except Exception:
+                log.exception("the queue could not be read")  # a process that takes no more runs would look alive
 
     async def _pull(self) -> None:
         while (free := self.free) > 0:

@@ -8,9 +8,12 @@ from typing import Any
 
 import structlog
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from agentflow.compiler.plan import PlanNode
 from agentflow.errors import AgentFlowError, NodeError
+from agentflow.infra.db.failures import is_outage
+from agentflow.infra.db.pool import NoFreeConnection
 from agentflow.kit import json
 from agentflow.nodes.base import NodeConfig
 from agentflow.nodes.context import NodeContext
@@ -123,14 +126,19 @@ async def _once(node: PlanNode, config: NodeConfig, context: NodeContext) -> Any
 
 
 async def _guarded(node: PlanNode, config: NodeConfig, context: NodeContext) -> Any:
-    """Run once; whatever a node type raises becomes a NodeError, so that nothing it does can take the process down."""
+    """Run once; whatever a node type raises becomes a NodeError, so that nothing it does can take the process down.
+
+    Only that our own database cannot serve is no error of the node.
+    """
     try:
         return await node.kind.run(context, config)
-    except (NodeError, TimeoutError):
+    except NodeError:
         raise
     except AgentFlowError as error:
         raise NodeError(error.message, error_code=error.code, hint=error.hint) from error
     except Exception as error:
+        if isinstance(error, DBAPIError | NoFreeConnection) and is_outage(error):
+            raise
         log.exception("node type raised", node=node.id, type=node.node.type)
         raise NodeError(
             f"The node type {node.node.type} failed with {type(error).__name__}.",

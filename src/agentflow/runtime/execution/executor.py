@@ -10,6 +10,7 @@ import structlog
 
 from agentflow.compiler.plan import Plan
 from agentflow.errors import AgentFlowError, InvalidSpec
+from agentflow.infra.db.failures import is_outage
 from agentflow.infra.objects.base import ObjectMissing
 from agentflow.runtime.execution import counts, spans
 from agentflow.runtime.execution.attempts import Tries
@@ -29,6 +30,9 @@ from agentflow.runtime.states import EventType, RunStatus
 from agentflow.spec.expressions import ExpressionError
 
 log = structlog.get_logger(__name__)
+
+_RECALLING = 4
+"""Runs of which is read at a time what they have done: when thousands are taken up at once, they leave connections for what is under way."""
 
 
 class Stop(StrEnum):
@@ -84,6 +88,7 @@ class Executor:
         self._ports = ports
         self._plans = plans
         self._driver = driver
+        self._recalling = asyncio.Semaphore(_RECALLING)
 
     async def drive(self, doing: Drive) -> None:
         """Take a run to its end; returns with the run terminal and durable, released, or lost to another owner."""
@@ -104,7 +109,8 @@ class Executor:
             plan = await self._plans.of_run(run)
             runner = NodeRunner(run, plan, journal, self._ports, memory.nodes, tries)
             if not doing.fresh:
-                await runner.waits.load()
+                async with self._recalling:
+                    await runner.waits.load()
             await self._graph(doing, plan, runner, journal)
             run.outputs = _outputs(plan, runner)
             run.status = RunStatus.SUCCEEDED
@@ -120,7 +126,10 @@ class Executor:
         except asyncio.CancelledError:
             if not await self._stopped(doing, runner, journal):
                 return
-        except Exception:
+        except Exception as error:
+            if is_outage(error):
+                log.warning("the database cannot serve a run; somebody goes on with it later", run_id=run.id, error=str(error))
+                return
             log.exception("the engine failed", run_id=run.id)
             run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))
         doing.settled = await self._finish(run, runner, journal)
@@ -129,7 +138,10 @@ class Executor:
         """Return what is stored of a run; a forked run is never fresh, for it begins with what it took over."""
         if doing.run.origin_run_id is not None:
             doing.fresh = False
-        return RunMemory(last_seq=1) if doing.fresh else await load_memory(self._ports.database, doing.run)
+        if doing.fresh:
+            return RunMemory(last_seq=1)
+        async with self._recalling:
+            return await load_memory(self._ports.database, doing.run)
 
     async def _graph(self, doing: Drive, plan: Plan, runner: NodeRunner, journal: RunJournal) -> None:
         """Run the graph in a task of its own, so that stopping the run stops the graph and nothing else.
