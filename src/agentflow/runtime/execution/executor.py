@@ -127,8 +127,8 @@ class Executor:
             if not await self._stopped(doing, runner, journal):
                 return
         except Exception as error:
-            if is_outage(error):
-                log.warning("the database cannot serve a run; somebody goes on with it later", run_id=run.id, error=str(error))
+            if journal.broken is not None or is_outage(error):
+                log.warning("a run is left to its next owner", run_id=run.id, reason=repr(journal.broken or error))
                 return
             log.exception("the engine failed", run_id=run.id)
             run.status, run.error = RunStatus.FAILED, run_error(AgentFlowError("The engine failed; the server's log has the details."))

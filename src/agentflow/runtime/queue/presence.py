@@ -109,11 +109,16 @@ class AdvisoryPresence:
     async def announce(self, owner: str) -> None:
         """Hold the lock of ``owner`` on a connection of its own."""
         self._owner = owner
-        self._connection = await self._database.engine.connect()
-        await self._connection.execution_options(isolation_level="AUTOCOMMIT")
-        await self._connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(owner)})
-        self._said = ""
-        await self._say(self._connection)
+        connection = await self._database.engine.connect()
+        try:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(owner)})
+            self._said = ""
+            await self._say(connection)
+        except BaseException:
+            await _discard(connection)
+            raise
+        self._connection = connection
 
     async def is_dead(self, owner: str) -> bool:
         """Tell whether the lock of ``owner`` is free; not soon after the server has started, when all had lost their locks."""
@@ -122,13 +127,19 @@ class AdvisoryPresence:
             return bool(await connection.scalar(text(query), {"key": _lock_key(owner)}))
 
     async def keep(self) -> None:
-        """Take the lock again if the connection that held it is gone: others would take a living worker for dead."""
-        if self._connection is None or self._owner is None:
+        """Take the lock again if the connection that held it is gone: others would take a living worker for dead.
+
+        Raises:
+            DBAPIError, OSError: the database does not answer; the next call tries again.
+        """
+        if self._owner is None:
             return
-        try:
-            await self._say(self._connection)
-        except DBAPIError:
-            await self.withdraw()
+        if self._connection is not None:
+            try:
+                await self._say(self._connection)
+            except (DBAPIError, OSError):
+                await self._let_go()
+        if self._connection is None:
             await self.announce(self._owner)
 
     async def _say(self, connection: AsyncConnection) -> None:
@@ -145,11 +156,21 @@ class AdvisoryPresence:
 
     async def withdraw(self) -> None:
         """Close the connection that holds the lock."""
-        if self._connection is not None:
-            with contextlib.suppress(Exception):
-                await self._connection.invalidate()
-            await self._connection.close()
-            self._connection = None
+        self._owner = None
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await _discard(connection)
+
+
+async def _discard(connection: AsyncConnection) -> None:
+    """Close a connection, whatever state it is in; the pool makes another."""
+    with contextlib.suppress(Exception):
+        await connection.invalidate()
+    with contextlib.suppress(Exception):
+        await connection.close()
 
 
 def _lock_key(owner: str) -> int:
