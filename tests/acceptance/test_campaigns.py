@@ -22,12 +22,15 @@ SEED = int(os.environ.get("AGENTFLOW_CHAOS_SEED", random.randrange(10**6)))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
-async def test_postgresql_crashes_under_load_and_nothing_is_wrong(own_postgres: PostgresProcess, tmp_path: Path, sink: Sink) -> None:
-    """F6: every accepted run ends with the right result, and no effect gets a second key."""
+@pytest.mark.parametrize("workers", [0, 1], ids=["alone", "with a worker"])
+async def test_postgresql_crashes_under_load_and_nothing_is_wrong(
+    own_postgres: PostgresProcess, tmp_path: Path, sink: Sink, workers: int
+) -> None:
+    """F6: every accepted run ends with the right result, no effect gets a second key, and nobody who lives is taken for dead."""
     print(f"AGENTFLOW_CHAOS_SEED={SEED}")  # noqa: T201 - repeats a failure
-    made = Cluster(tmp_path, own_postgres.url, "", restarts.SETTINGS)
+    made = Cluster(tmp_path, own_postgres.url, BROKERS["rabbitmq"] if workers else "", restarts.SETTINGS)
     try:
-        made.start(0)
+        made.start(workers)
         size = restarts.Restarts(runs=300, least=2, most=2, seed=SEED, between_s=(0.5, 2.0), down_s=0.5, at_a_time=16)
         print(await restarts.restart(made, own_postgres, sink, size))  # noqa: T201 - what the trial covered
     finally:

@@ -60,6 +60,8 @@ async def restart(made: Cluster, postgres: PostgresProcess, sink: Sink, size: Re
     found = await audit(made.database, client.promised, sink.hits)
     assert len(found) == size.runs
     right(found, client.promised)
+    most = max(sum(event.type == "run.resumed" for event in course.events) for course in found.values())
+    assert most <= 2 * crashes, f"a run was taken up {most} times in {crashes} crashes: living workers were taken for dead"
     return f"{crashes} crashes of PostgreSQL under {len(found)} runs with {len(sink.hits)} effects in {time.monotonic() - begin:.0f} s: 0 wrong"
 
 
