@@ -1,6 +1,7 @@
 """Two organisations on one server: neither sees, starts, changes or finds out about anything of the other."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -207,13 +208,23 @@ async def test_s38_two_tenants_share_one_connection_and_no_row(settings, contain
             seen = set((await session.execute(select(RoleRow.tenant_id))).scalars())
             if number % 10 == 0:
                 await session.rollback()
+            if number % 10 == 1:
+                await session.execute(text("SELECT 1 / 0"))
+            if number % 100 == 2:
+                async with asyncio.timeout(0.01):
+                    await session.execute(text("SELECT pg_sleep(60)"))
         assert seen == {tenant_id}
+
+    async def looks(tenant_id, number):
+        with suppress(DBAPIError, TimeoutError):
+            await look(tenant_id, number)
 
     try:
         for start in range(0, 1_000, 20):
-            await asyncio.gather(*(look(tenant, start + number) for number in range(20) for tenant in tenants))
+            await asyncio.gather(*(looks(tenant, start + number) for number in range(20) for tenant in tenants))
         async with database.reading() as session:  # and the connection forgot whose it was
             assert set((await session.execute(select(RoleRow.tenant_id))).scalars()) == set(tenants)
             assert await session.scalar(text("SELECT current_setting('agentflow.tenant', true)")) in (None, "")
+            assert await session.scalar(text("SELECT current_user")) != row_security.ROLE
     finally:
         await database.close()

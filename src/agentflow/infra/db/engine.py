@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, MultipleResultsFound, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow.errors import AgentFlowError, Kind
+from agentflow.infra.db.as_tenant import reading_as
 from agentflow.infra.db.bulk import PREPARED
 from agentflow.infra.db.driver_url import for_driver
 from agentflow.infra.db.failures import is_busy, is_conflict
@@ -208,11 +209,8 @@ class Database:
             _JOINED.reset(before)
 
     async def _narrow(self, session: AsyncSession | AsyncConnection, tenant_id: str | None) -> None:
-        if tenant_id is None:
-            return
-        if not tenant_id:
-            raise UnscopedQuery("a transaction on behalf of a tenant names none")
-        if not self.is_sqlite:
+        _named(tenant_id)
+        if tenant_id is not None and not self.is_sqlite:
             await session.execute(AS_TENANT, {"tenant": tenant_id})
 
     @asynccontextmanager
@@ -274,12 +272,10 @@ class Database:
         the look; on PostgreSQL it is one message, for a statement by itself needs no transaction around it. Build the statement once:
         building one of forty columns takes eight times as long as running it.
         """
+        _named(tenant_id)
         if self._at_once is None:
-            async with (self._single_engine if tenant_id is None else self.engine).connect() as connection:
-                await self._narrow(connection, tenant_id)
+            async with self._reader(tenant_id) as connection:
                 return (await connection.execute(statement, values)).all()
-        if tenant_id == "":
-            raise UnscopedQuery("a transaction on behalf of a tenant names none")
         try:
             return _rows(self._at_once, statement, values)
         except OperationalError as error:
@@ -296,12 +292,10 @@ class Database:
         The quick way for a few lookups that belong together, as ``read_one`` is for one. Let ``work`` fetch all rows of a query before it
         looks at them: a connection whose query was left half-read could not begin to write.
         """
+        _named(tenant_id)
         if self._bulk_engine is None:
-            async with self._snapshots.connect() as connection:
-                await self._narrow(connection, tenant_id)
+            async with self._snapshots.connect() if tenant_id is None else self._reader(tenant_id) as connection:
                 return await connection.run_sync(work)
-        if tenant_id == "":
-            raise UnscopedQuery("a transaction on behalf of a tenant names none")
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._work_in_thread, work)
 
     def _work_in_thread(self, work: Callable[[Connection], T]) -> T:
@@ -312,9 +306,20 @@ class Database:
     @asynccontextmanager
     async def reading(self, tenant_id: str | None = None) -> AsyncIterator[AsyncSession]:
         """Open a session that only reads; sees one consistent state, and with ``tenant_id`` only this tenant's (see ``transaction``)."""
-        async with self._sessions() if self._threaded_reads is None else self._threaded_reads.open() as session:
-            await self._narrow(session, tenant_id)
-            yield session
+        _named(tenant_id)
+        if self._threaded_reads is not None:
+            async with self._threaded_reads.open() as session:
+                yield session
+        elif tenant_id is None:
+            async with self._sessions() as session:
+                yield session
+        else:
+            async with self._reader(tenant_id) as connection, AsyncSession(connection, expire_on_commit=False) as session:
+                yield session
+
+    def _reader(self, tenant_id: str | None) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Lend a connection to PostgreSQL for queries of one tenant on one state; for one query about any without a tenant."""
+        return self._single_engine.connect() if tenant_id is None else reading_as(self._single_engine, tenant_id)
 
     @asynccontextmanager
     async def _write_turn(self) -> AsyncIterator[None]:
@@ -331,6 +336,16 @@ class Database:
         self._read_threads.shutdown()
         for engine in filter(None, (self._bulk_engine, self._at_once)):
             engine.dispose()
+
+
+def _named(tenant_id: str | None) -> None:
+    """Refuse a tenant without a name: somebody forgot to say whose rows are meant.
+
+    Raises:
+        UnscopedQuery: so it is.
+    """
+    if tenant_id is not None and not tenant_id:
+        raise UnscopedQuery("a transaction on behalf of a tenant names none")
 
 
 def _rows(engine: Engine, statement: Executable, values: Mapping[str, Any] | None) -> Sequence[Row[Any]]:

@@ -1,0 +1,63 @@
+"""Reading from PostgreSQL on behalf of one tenant, in as few messages as can be."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from agentflow.infra.db.row_security import ROLE
+
+_END = "ROLLBACK"
+
+
+def _begin(tenant_id: str) -> str:
+    """Return what begins a transaction that only reads, sees one state, and is one tenant's."""
+    # A text that went through UUID is hexadecimal digits and dashes; the rest are constants.
+    # ast-grep-ignore: no-built-sql
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL ROLE {ROLE}; SET LOCAL agentflow.tenant = '{UUID(tenant_id)}'"
+
+
+@asynccontextmanager
+async def reading_as(engine: AsyncEngine, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+    """Lend a connection inside such a transaction.
+
+    Begin, role and tenant go to the server together, which SQLAlchemy cannot do: it sends each by itself and waits for the answer. A
+    connection whose transaction may not have ended never goes back to the pool, for its next user would be this tenant.
+
+    Args:
+        engine: of PostgreSQL, in AUTOCOMMIT: it begins and ends no transaction by itself.
+        tenant_id: whose rows are seen.
+
+    Raises:
+        ValueError: the tenant has no id of ours.
+        OperationalError: the server did not take it.
+    """
+    begin = _begin(tenant_id)
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            await _send(driver, begin)
+            yield connection
+        finally:
+            await _end(connection, driver)
+
+
+async def _end(connection: AsyncConnection, driver: Any) -> None:
+    if connection.invalidated:
+        return
+    try:
+        await _send(driver, _END)
+    except BaseException:
+        await connection.invalidate()
+        raise
+
+
+async def _send(driver: Any, text: str) -> None:
+    try:
+        await driver.execute(text)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise OperationalError(text, None, error, hide_parameters=True, connection_invalidated=True) from error
