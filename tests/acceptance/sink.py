@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import threading
 import time
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ class Sink:
     def __init__(self, path: Path) -> None:
         self.hits: list[Hit] = []
         self._file = path.open("ab")
-        self._lock = threading.Lock()
+        self._waiting: queue.SimpleQueue[tuple[Hit, threading.Event] | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write)
         self.closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -45,15 +47,29 @@ class Sink:
         return int(self._server.server_address[1])
 
     def note(self, hit: Hit) -> None:
-        """Remember a call, on disk too."""
-        with self._lock:
-            self.hits.append(hit)
-            self._file.write(json.dumps(hit.__dict__).encode() + b"\n")
+        """Remember a call, on disk too; calls that come together share the wait for the disk, and nobody is overtaken for long."""
+        done = threading.Event()
+        self._waiting.put((hit, done))
+        done.wait()
+
+    def _write(self) -> None:
+        while True:
+            taken = [self._waiting.get()]
+            while not self._waiting.empty():
+                taken.append(self._waiting.get())
+            noted = [each for each in taken if each is not None]
+            self._file.writelines(json.dumps(hit.__dict__).encode() + b"\n" for hit, _ in noted)
             self._file.flush()
             os.fsync(self._file.fileno())
+            for hit, done in noted:
+                self.hits.append(hit)
+                done.set()
+            if None in taken:
+                return
 
     def __enter__(self) -> "Sink":
         self._thread.start()
+        self._writer.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -61,12 +77,15 @@ class Sink:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._waiting.put(None)
+        self._writer.join()
         self._file.close()
 
 
 def _handler(sink: Sink) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpcore
+import httpcore2
 import httpx
 
 from agentflow.sources.http.guard import Guard
@@ -16,12 +16,12 @@ _MAX_IDLE = 50
 _IDLE_SECONDS = 30.0
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Opens sockets; TLS and the ``Host`` header still speak to the name, for they come from the URL."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._network = httpcore.AnyIOBackend()
+        self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -30,7 +30,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         """Connect to the first checked address that answers; they share the time."""
         found = await self._guard.addresses(host, port)
         share = None if timeout is None else timeout / len(found)
@@ -38,7 +38,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         for address in found:
             try:
                 return await self._network.connect_tcp(address, port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         assert failure is not None  # noqa: S101 - the guard returns at least one address
         raise failure
@@ -48,9 +48,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         path: str,
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         """Refuse: nothing behind a socket file is for workflows."""
-        raise httpcore.ConnectError("Unix sockets are not called.")
+        raise httpcore2.ConnectError("Unix sockets are not called.")
 
     async def sleep(self, seconds: float) -> None:
         """Wait between attempts to connect."""
@@ -66,7 +66,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def __init__(self, guard: Guard, *, tls: ssl.SSLContext | None = None, verify_tls: bool = True) -> None:
         self._guard = guard
         context = tls if tls is not None and verify_tls else httpx.create_ssl_context(verify=verify_tls, trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
+        self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=context,
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_IDLE,
@@ -81,9 +81,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, AsyncIterable)  # noqa: S101 - an AsyncClient builds no other requests
-        raw = httpcore.Request(
+        raw = httpcore2.Request(
             method=request.method,
-            url=httpcore.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path),
+            url=httpcore2.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path),
             headers=request.headers.raw,
             content=request.stream,
             extensions=request.extensions,
@@ -123,6 +123,6 @@ def _as_httpx(request: httpx.Request) -> Iterator[None]:
     """Raise httpcore's errors as httpx's, which have the same names."""
     try:
         yield
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+    except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol) as error:
         kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
         raise kind(str(error), request=request) from error
