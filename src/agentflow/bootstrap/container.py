@@ -34,6 +34,7 @@ from agentflow.infra.observability.health import Check
 from agentflow.infra.observability.loop import measured_loop
 from agentflow.infra.observability.otlp import exporting
 from agentflow.infra.observability.probes import broker_probe, redis_probe
+from agentflow.infra.scanner import Scanner
 from agentflow.infra.signatures.signer import Signer
 from agentflow.kit.clock import Clock, SystemClock
 from agentflow.knowledge.collections.service import CollectionService
@@ -93,6 +94,7 @@ class Container:
         checks: how to look whether the dependencies answer.
         gauges: those metrics that have to be asked for.
         detective: finds out why runs are where they are.
+        scanner: looks for malware in files that are sent; None where the installation has none.
     """
 
     settings: Settings
@@ -121,6 +123,7 @@ class Container:
     checks: Sequence[Check]
     gauges: QueueGauges
     detective: Detective
+    scanner: Scanner | None
 
 
 class DataFolderUnusable(AgentFlowError):
@@ -147,6 +150,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
 
     Raises:
         BrokerNotUsable: a worker without a broker, or a broker without PostgreSQL.
+        ScannerAddressInvalid: the address of the malware scanner cannot be read.
         UnsupportedDatabase: the database URL names none that we can use.
         DatabaseDamaged: the SQLite file is not whole.
         MigrationFailed: the database could not be brought to this version's schema.
@@ -155,6 +159,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         DataFolderUnusable: the data folder cannot be made.
     """
     role = role_of(settings, worker=worker)
+    scanner = None if settings.malware_scanner is None else Scanner(settings.malware_scanner)
     _make_folder(settings.data_dir)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exporting(settings.otlp_endpoint, content=settings.trace_content, service="agentflow"))
@@ -273,6 +278,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
             checks=dependencies,
             gauges=gauges,
             detective=Detective(database, clock, settings),
+            scanner=scanner,
         )
 
 

@@ -17,6 +17,11 @@ class StorageSettings(BaseModel):
     object_store_presign: bool = Field(
         default=False, description="Links to artifacts lead to the object store itself (S3, GCS, Azure) instead of through this server."
     )
+    malware_scanner: str | None = Field(
+        default=None,
+        description="`tcp://host:3310` or `unix:///run/clamav/clamd.ctl`: a ClamAV daemon that looks at every file that is sent; without its "
+        "verdict none is taken.",
+    )
     retention_max_age_days: float = Field(default=30.0, ge=0, description="Days a run is kept after its end; 0 keeps all.")
     retention_max_runs: int = Field(default=0, ge=0, description="Ended runs kept of each workflow, the newest; 0 keeps all.")
     retention_artifact_days: float = Field(default=0.0, ge=0, description="Days an uploaded artifact is kept; 0 keeps all.")

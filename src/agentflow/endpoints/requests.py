@@ -12,6 +12,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from agentflow.errors import Invalid, Malformed, Unsupported
+from agentflow.infra.scanner import Scanner
 from agentflow.kit import json
 
 FORM = "multipart/form-data"
@@ -85,6 +86,8 @@ async def file_of(request: Request, max_fields: int) -> AsyncIterator[tuple[Uplo
 
     Raises:
         Malformed: the form was cut off, is none, or has no file, several, or too many fields.
+        MalwareFound: the file holds something that the installation's scanner knows.
+        ScannerUnavailable: the installation has one, and it gave no verdict.
     """
     # The parser takes a form that was cut off for one without its last part.
     if not (await request.body()).rstrip().endswith(b"--"):
@@ -93,6 +96,9 @@ async def file_of(request: Request, max_fields: int) -> AsyncIterator[tuple[Uplo
         file = form.get("file")
         if file is None or isinstance(file, str):
             raise Malformed("The form has no file.", hint="Send the file as the part named file.")
+        scanner: Scanner | None = request.app.state.container.scanner
+        if scanner is not None:
+            await scanner.scan(file.file)
         yield file, form
 
 

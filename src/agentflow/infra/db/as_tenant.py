@@ -25,7 +25,7 @@ def _begin(tenant_id: str) -> str:
 async def reading_as(engine: AsyncEngine, tenant_id: str) -> AsyncIterator[AsyncConnection]:
     """Lend a connection inside such a transaction.
 
-    Begin, role and tenant go to the server together, which SQLAlchemy cannot do: it sends each by itself and waits for the answer. A
+    Begin, role and tenant go to the server together, which SQLAlchemy cannot do: it sends a begin by itself and waits for the answer. A
     connection whose transaction may not have ended never goes back to the pool, for its next user would be this tenant.
 
     Args:

@@ -268,9 +268,9 @@ class Database:
     ) -> Sequence[Row[Any]]:
         """Run one query and return its rows; ``values`` are those of its named parameters, ``tenant_id`` as for ``reading``.
 
-        The quick way to look something up by its key: on SQLite it is done at once, for handing it to a thread takes five times as long as
-        the look; on PostgreSQL it is one message, for a statement by itself needs no transaction around it. Build the statement once:
-        building one of forty columns takes eight times as long as running it.
+        The quick way to look something up by its key: on SQLite it is done at once, for handing it to a thread takes longer than the look;
+        on PostgreSQL it is one message without a tenant, for a statement by itself needs no transaction around it. Build the statement
+        once: building one of forty columns takes longer than running it.
         """
         _named(tenant_id)
         if self._at_once is None:
