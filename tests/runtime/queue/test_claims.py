@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
 
+from agentflow.bootstrap.tables import METADATA
+from agentflow.infra.db import migrate
 from agentflow.infra.db.engine import Database
 from agentflow.kit.clock import SystemClock
 from agentflow.kit.ids import new_id
@@ -17,6 +21,9 @@ from agentflow.runtime.records.records import RunRecord
 from agentflow.runtime.records.repository import run_row
 from agentflow.runtime.records.statements import Statements
 from agentflow.runtime.states import RunStatus
+from tests.support.postgres_server import PostgresProcess, own_postgres
+
+__all__ = ["own_postgres"]
 
 CLOCK = SystemClock()
 ANNA, BERT, CLEO = (new_id() for _ in range(3))
@@ -67,6 +74,29 @@ async def test_a_claimed_run_is_the_workers(database: Database):
     assert run.lease_until is not None
     assert run.lease_until > CLOCK.now()
     assert (run.fence, run.attempts, run.tries) == (1, 1, 1)
+
+
+async def test_a_claim_outlives_a_crash_of_the_database(own_postgres: PostgresProcess):
+    """Lost, it would be made again with the same fence, and two drives of one run could write."""
+    async with opened(own_postgres.url) as database:
+        await migrate.prepare(database, METADATA)
+    for _ in range(3):
+        async with opened(own_postgres.url) as database:
+            (run_id,) = await store(database, queued(ANNA))
+            assert await take(database, 1) == {run_id}
+            own_postgres.crash()
+        own_postgres.start()
+        async with opened(own_postgres.url) as database, database.reading() as session:
+            assert await session.scalar(select(RunRow.fence).where(RunRow.id == run_id)) == 1
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def test_tenants_take_turns(database: Database):

@@ -87,6 +87,7 @@ class WorkerPool:
     def drive(self, run: RunRecord, *, fresh: bool) -> None:
         """Drive a run that this process owns, in the place that was kept for it or, if none was, in one more."""
         self._reserved.discard(run.id)
+        self.abandoned.discard(run.id)  # it was given back meanwhile, and taken again
         if run.id in self._drives:
             self._again[run.id] = run, fresh
             return

@@ -3,6 +3,9 @@
 A tenant with fewer running runs comes first, then they take turns; within a tenant the higher priority, then the older run. Limits on
 runs at a time are counted over all workers. One claim at a time is made in the whole cluster: it takes milliseconds, and counting would
 be wrong otherwise.
+
+A claim is on disk before the run is driven: one that a crash of the database took back would be made again with the same fencing token, and then
+nothing would tell what is written for the first from what is written for the second.
 """
 
 import time
@@ -155,12 +158,7 @@ class Claims:
         return sorted(map(to_run, taken), key=lambda run: (-run.priority, run.id))
 
     def _take_what_waits(self, connection: Connection, amount: int) -> tuple[list[Row[Any]], bool]:
-        """Take everything that waits, if it can be; returns the runs and whether anything waits.
-
-        The commit does not wait for the disk. If the server loses it, the run has no owner again, and guards refuse what is written for
-        the one that it had; if it does not, the first write of the run takes the claim to disk with it.
-        """
-        connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+        """Take everything that waits, if it can be; returns the runs and whether anything waits."""
         taken = list(connection.execute(self._all, {"amount": amount, "one_more": amount + 1, "until": self._until()}))
         return taken, bool(taken) or connection.execute(_ANY).first() is not None
 
