@@ -15,6 +15,9 @@ from agentflow.config.secrets import SecretSettings
 from agentflow.config.storage import StorageSettings
 from agentflow.config.traffic import TrafficSettings
 
+_ADDRESSES = ("database_url", "redis_url", "broker_url", "object_store_url", "otlp_endpoint", "malware_scanner")
+"""Settings that say where other systems are; that of the mail server is kept apart, for it is a secret."""
+
 
 class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSettings, StorageSettings, TrafficSettings, BaseSettings):
     """The settings of one process; the environment wins over the file ``AGENTFLOW_CONFIG`` names."""
@@ -54,8 +57,8 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
     )
     require_tls: bool = Field(
         default=False,
-        description="Refuse to start when the database, Redis, the broker, the object store, the collector of traces or the mail server is on "
-        "another machine and its address is not encrypted (`sslmode=verify-full`, `rediss://`, `amqps://`, `https://`, `smtps://`).",
+        description="Refuse to start when the database, Redis, the broker, the object store, the collector of traces, the malware scanner or the mail "
+        "server is on another machine and its address is not encrypted (`sslmode=verify-full`, `rediss://`, `amqps://`, `https://`, `smtps://`).",
     )
     http_allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
@@ -78,7 +81,7 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
 
     @model_validator(mode="after")
     def _is_encrypted(self) -> Self:
-        addresses = {name: getattr(self, name) for name in ("database_url", "redis_url", "broker_url", "object_store_url", "otlp_endpoint")}
+        addresses = {name: getattr(self, name) for name in _ADDRESSES}
         addresses["smtp_url"] = self.smtp_url.get_secret_value() if self.smtp_url else None
         if self.require_tls and (plain := unencrypted(addresses)):
             raise ValueError(

@@ -65,7 +65,7 @@ class Scanner:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 verdict = await self._ask(file)
-        except (OSError, EOFError, TimeoutError) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError) as error:
             raise _no_verdict(str(error) or "it took too long") from error
         finally:
             file.seek(0)

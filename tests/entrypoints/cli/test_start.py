@@ -52,6 +52,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path, setting
         ("redis_url", "redis://cache:6379/0", "rediss://cache:6379/0"),
         ("broker_url", "amqp://broker//", "amqps://broker//"),
         ("otlp_endpoint", "http://collector:4318", "https://collector:4318"),
+        ("malware_scanner", "tcp://clamd:3310", "unix:///run/clamav/clamd.ctl"),
         ("smtp_url", "smtp://mail:25", "smtp://user:password@mail:587"),
     ],
 )

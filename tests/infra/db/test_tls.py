@@ -86,7 +86,7 @@ def test_a_server_works_on_it(guarded: PostgresProcess, authority: trustme.CA, t
     server = ServerProcess(tmp_path / "data", address(guarded, authority, tmp_path))
     try:
         server.start()
-        assert "interrupted" not in server.log.read_text()
         assert server.stop() == 0
+        assert "interrupted" not in server.log.read_text()
     finally:
         server.kill()

@@ -208,7 +208,7 @@ class Database:
         finally:
             _JOINED.reset(before)
 
-    async def _narrow(self, session: AsyncSession | AsyncConnection, tenant_id: str | None) -> None:
+    async def _narrow(self, session: AsyncSession, tenant_id: str | None) -> None:
         _named(tenant_id)
         if tenant_id is not None and not self.is_sqlite:
             await session.execute(AS_TENANT, {"tenant": tenant_id})
