@@ -50,8 +50,8 @@ lock: $(READY)  ## Take newer versions of dependencies, a week old at least
 bench: $(READY)  ## Measure against the targets and the peers
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
-fuzz: $(READY)  ## 3,000 generated requests against the OpenAPI document
-	@AGENTFLOW_FUZZ_CASES=3000 $(BIN)/pytest tests/interfaces/rest/test_schemathesis.py $(ARGS)
+fuzz: $(READY)  ## 3,000 generated requests against the OpenAPI document, and sqlmap (level 3, risk 2) against every query parameter
+	@AGENTFLOW_FUZZ_CASES=3000 AGENTFLOW_SQLMAP=all $(BIN)/pytest tests/interfaces/rest/test_schemathesis.py tests/security/test_sqlmap.py $(ARGS)
 
 chaos: $(READY)  ## Every fault at full size, for hours; one of them: make chaos ARGS="enumerate" (kills, restarts, broker, queued)
 	@$(BIN)/python -m scripts.services -- $(BIN)/python -m scripts.chaos $(ARGS)

@@ -65,15 +65,16 @@ async def _open(kind: str, line: Line) -> AsyncIterator[Place]:
     if kind == "memory":
         yield Place(MemoryBuckets(lambda: now[0]), line, now)
         return
-    async with open_redis(REDIS, repeats=0) as redis:
+    async with open_redis(kind, repeats=0) as redis:
         yield Place(RedisBuckets(redis, lambda: now[0]), line, now)
         literal = re.sub(r"([*?\[\]\\])", r"\\\1", line.key)
         await redis.delete(*[key async for key in redis.scan_iter(f"agentflow:limits:{{{literal}}}:*")])
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "a cluster of redis"])
 def kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
+    """Give ``memory``, or the address of a Redis."""
+    kind: str = {"memory": "memory", "redis": REDIS}.get(request.param) or request.getfixturevalue("redis_cluster")
     return kind
 
 
@@ -217,7 +218,7 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["memory", "redis"])
+@pytest.mark.parametrize("kind", ["memory", REDIS])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rate=st.floats(0.5, 20), capacity=st.floats(1, 10), steps=STEPS)
 def test_no_window_admits_more_than_its_burst_and_its_rate(kind: str, rate: float, capacity: float, steps: list[Any]) -> None:

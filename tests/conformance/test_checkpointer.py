@@ -46,9 +46,10 @@ async def committer(database: Database) -> AsyncIterator[GroupCommitter]:
     await committer.stop()
 
 
-@pytest.fixture
-async def tier() -> AsyncIterator[HotTier]:
-    tier = HotTier(open_redis(REDIS), ttl_s=60, write_back_s=3600)
+@pytest.fixture(params=["redis", "a cluster of redis"])
+async def tier(request: pytest.FixtureRequest) -> AsyncIterator[HotTier]:
+    url = REDIS if request.param == "redis" else request.getfixturevalue("redis_cluster")
+    tier = HotTier(open_redis(url), ttl_s=60, write_back_s=3600)
     await tier.start()
     assert tier.up
     yield tier

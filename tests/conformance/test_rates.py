@@ -11,13 +11,14 @@ from agentflow.kit.ids import new_id
 from tests.support.redis_server import REDIS
 
 
-@pytest.fixture(params=["local", "leased"])
+@pytest.fixture(params=["local", "leased", "leased from a cluster"])
 async def rates(request):
     """Give an implementation; the tests let no time go by that they could not bear."""
     if request.param == "local":
         yield LocalRates()
         return
-    async with open_redis(REDIS, repeats=0) as redis:
+    url = REDIS if request.param == "leased" else request.getfixturevalue("redis_cluster")
+    async with open_redis(url, repeats=0) as redis:
         opened = LeasedRates(redis)
         yield opened
         await opened.close()

@@ -19,13 +19,14 @@ NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 IDLE = timedelta(days=7)
 
 
-@pytest.fixture(params=["database", "redis"])
+@pytest.fixture(params=["database", "redis", "a cluster of redis"])
 async def store(request, database):
     """Give each implementation of the port."""
     if request.param == "database":
         yield DatabaseSessions(database)
         return
-    async with open_redis(REDIS) as redis:
+    url = REDIS if request.param == "redis" else request.getfixturevalue("redis_cluster")
+    async with open_redis(url) as redis:
         yield RedisSessions(redis, DatabaseSessions(database))
 
 

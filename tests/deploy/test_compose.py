@@ -70,6 +70,20 @@ def test_the_image_holds_the_installed_package_only(services: dict[str, Any]):
     assert "USER agentflow" in final
 
 
+def test_only_what_the_build_reads_reaches_it():
+    """Nothing of the checkout but what is named, above all no key of .agentflow; and what is named is what the package is made of."""
+    everything, *lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    named = {line.removeprefix("!/") for line in lines if line.startswith("!")}
+    assert everything == "*"
+    assert named == {"LICENSE", "README.md", "migrations", "pyproject.toml", "scripts/uv.txt", "src", "uv.lock"}
+    assert all((ROOT / name).exists() for name in named)
+
+
+def test_all_services_come_back_with_the_machine(services: dict[str, Any]):
+    """None of them is left out when Docker starts again."""
+    assert {service["restart"] for service in services.values()} == {"unless-stopped"}
+
+
 @pytest.mark.slow
 async def test_the_services_of_the_file_bring_a_run_to_its_end(services: dict[str, Any], tmp_path: Path):
     """Server and two workers with the settings of the file and one data volume for all of them, as `--scale worker=2` starts them."""

@@ -86,7 +86,7 @@ async def test_s19_a_key_with_scopes_cuts_grants_down_too(app, client, nobody):
         assert (await program.patch(f"/workflows/{mine}", json={"description": "x"})).status_code == 403
 
 
-@pytest.mark.parametrize("how", ["logout", "disabled", "demoted"])
+@pytest.mark.parametrize("how", ["logout", "disabled", "demoted", "a second factor is demanded"])
 async def test_s12_s27_a_stream_ends_when_its_reader_is_let_in_no_more(app, client, stranger, monkeypatch, how):
     """Within seconds of signing out, of being shut out, and of losing the permission."""
     monkeypatch.setattr(auth, "RECHECK_S", 0.05)
@@ -104,8 +104,10 @@ async def test_s12_s27_a_stream_ends_when_its_reader_is_let_in_no_more(app, clie
             await ada.post("/auth/logout")
         elif how == "disabled":
             await client.patch(f"/users/{user['id']}", json={"is_disabled": True})
-        else:
+        elif how == "demoted":
             await client.put(f"/tenants/current/members/{user['id']}", json={"roles": []})
+        else:
+            await client.patch("/tenants/current", json={"second_factor_required": True})
         rest = [line async for line in lines]
     assert not any("run.succeeded" in line for line in rest)
     await client.post(f"/runs/{run}/cancel")

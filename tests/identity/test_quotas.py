@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from agentflow.bootstrap.container import open_container
+from agentflow.interfaces.rest.app import create_app
 from tests.identity.people import bearer, speaking, working_as
 from tests.support.openai_server import USAGE, openai_server
 
@@ -96,6 +98,40 @@ async def test_s98_no_more_bytes_are_kept_than_the_quota_says(client, there, con
     statuses = [answer.status_code for answer in sent]
     assert (statuses.count(201), statuses.count(507)) == (5, 15)
     assert (await used(there))["storage_bytes"] == 40
+
+
+async def test_s98_no_more_runs_are_started_than_the_quota_says(client, there, container):
+    """S98: twenty at once, of which five may start; a key that was used before gives the run it gave."""
+    await allow(client, there, container, runs_per_day=5)
+    keys = [{"Idempotency-Key": f"start-{number}"} for number in range(20)]
+    answers = await asyncio.gather(*(there.post("/execute", json={"spec": DELAY}, headers=key) for key in keys))
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(202), statuses.count(429)) == (5, 15)
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 429} == {"QUOTA_REACHED"}
+    assert (await used(there))["runs_per_day"] == 5
+    first = statuses.index(202)
+    again = await there.post("/execute", json={"spec": DELAY}, headers=keys[first])
+    assert again.json()["id"] == answers[first].json()["id"]
+    await allow(client, there, container, runs_per_day=1_000_000)
+    more = await asyncio.gather(*(there.post("/execute", json={"spec": DELAY}) for _ in range(5)))
+    assert [answer.status_code for answer in more] == [202] * 5
+    assert (await used(there))["runs_per_day"] == 10
+    await allow(client, there, container, runs_per_day=10)
+    assert (await there.post("/execute", json={"spec": DELAY})).json()["code"] == "QUOTA_REACHED"
+
+
+@pytest.mark.parametrize("settings_on_both", ["postgresql"], indirect=True)
+async def test_s98_two_servers_together_start_no_more_runs_than_the_quota_says(client, there, container, settings):
+    """S98: twenty at each of two servers on one database; five start, wherever."""
+    await allow(client, there, container, runs_per_day=5)
+    async with (
+        open_container(settings) as second,
+        speaking(create_app(second), {"Authorization": there.headers["authorization"]}) as beside,
+    ):
+        asked = [person.post("/execute", json={"spec": DELAY}) for _ in range(20) for person in (there, beside)]
+        statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert (statuses.count(202), statuses.count(429)) == (5, 35)
+    assert (await used(there))["runs_per_day"] == 5
 
 
 async def test_usage_is_seen_by_the_organisation_and_by_whoever_runs_the_installation(app, client, there, container):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json as stdlib
+import math
 from typing import Any
 
 import pytest
@@ -57,6 +58,38 @@ def test_python_values_are_checked_too(value: Any) -> None:
     """A value that came by another way than text is held to the same rules."""
     with pytest.raises(json.InvalidJson):
         json.check(value)
+
+
+odd_texts = st.text(st.sampled_from("a\0é\ud83d\ude00\udc00"), max_size=3)
+odd_documents = st.recursive(
+    st.none() | st.integers(0, 9) | st.floats() | odd_texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_texts, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def storable(value: Any, depth: int) -> bool:
+    """Say by the plain definition whether a value may be stored."""
+    match value:
+        case str():
+            return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+        case float():
+            return math.isfinite(value)
+        case list():
+            return depth > 0 and all(storable(item, depth - 1) for item in value)
+        case dict():
+            return depth > 0 and all(storable(part, depth - 1) for item in value.items() for part in item)
+    return True
+
+
+@given(odd_documents, st.integers(0, 5))
+def test_what_may_not_be_stored_is_refused_and_nothing_else(value: Any, max_depth: int) -> None:
+    """S81: surrogates that stand side by side in two texts make no pair, names of fields are texts too, and what is at the bound may stay."""
+    if storable(value, max_depth):
+        json.check(value, max_depth=max_depth)
+    else:
+        with pytest.raises(json.InvalidJson):
+            json.check(value, max_depth=max_depth)
 
 
 @given(st.integers(1, 60))

@@ -45,6 +45,21 @@ async def test_branches_run_at_the_same_time(world: World):
     assert run.status == "succeeded"
 
 
+async def test_nodes_take_turns_where_the_specification_says_so(world: World):
+    """With ``max_parallel_nodes`` of 1 branches and the items of a map never overlap; all of them run all the same."""
+    each = {"type": "delay", "config": {"seconds": 0.01}}
+    items = {"id": "m", "type": "map", "config": {"items": [1, 2, 3], "node": each}}
+    delays = [{"id": name, "type": "delay", "config": {"seconds": 0.01}} for name in ("b", "c", "d")]
+    spec = spec_of([transform("a", 1), *delays, items], [{"from": "a", "to": ["b", "c", "d", "m"]}], limits={"max_parallel_nodes": 1})
+    async with world.runtime() as runs:
+        run = await run_to_end(runs, spec)
+        events = await runs.events(SUBJECT, run.id)
+    steps = [(event.type.value, event.node_id) for event in events if event.type.value.startswith("node.") and event.node_id != "m"]
+    assert [kind for kind, _ in steps] == ["node.started", "node.completed"] * 7
+    assert all(begun == ended for (_, begun), (_, ended) in zip(steps[::2], steps[1::2], strict=True))
+    assert [node for _, node in steps[::2]][:4] == ["a", "b", "c", "d"]
+
+
 ROUTED = spec_of(
     [
         {"id": "way", "type": "router", "config": {"routes": [{"when": "inputs.x > 1", "to": "high"}], "default": "low"}},

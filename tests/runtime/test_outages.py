@@ -75,6 +75,25 @@ async def test_a_timeout_of_the_node_itself_is_its_failure(world: World, monkeyp
     assert ended.error.code == "INTERNAL"
 
 
+async def test_a_claim_whose_answer_is_lost_is_given_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database keeps it, and the process does not know: nobody would drive the run, and its lease be prolonged for ever."""
+    works, lost = Claims.claim_next, list[str]()
+
+    async def claim_next(self: Claims, *arguments: Any, **options: Any) -> Any:
+        taken = await works(self, *arguments, **options)
+        if taken and not lost:
+            lost.extend(run.id for run in taken)
+            raise ConnectionResetError("the answer did not come")
+        return taken
+
+    monkeypatch.setattr(Claims, "claim_next", claim_next)
+    async with world.runtime(**QUICK, lease_renew_s=0.05, max_concurrent_runs=1) as runs:
+        started = [await runs.start_inline(SUBJECT, spec_of([probe("a", value=n)], []), {}) for n in range(3)]
+        assert [(await runs.wait(SUBJECT, run.id, 20)).outputs for run in started] == [0, 1, 2]
+    assert lost
+    assert world.probe.runs["a"] == 3
+
+
 @pytest.mark.parametrize(("of", "name"), [(Claims, "claim_next"), (Leases, "release_orphans"), (Leases, "renew")])
 async def test_what_works_in_the_background_outlives_every_error(
     world: World, monkeypatch: pytest.MonkeyPatch, of: type, name: str

@@ -16,7 +16,7 @@ from scripts.services.base import free_port, unprivileged
 class PostgresProcess:
     """A server on an empty folder; what is committed survives its crashes."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, *, is_copy: bool = False) -> None:
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._programs, self._folder, self._data = programs, folder, folder / "data"
@@ -25,7 +25,8 @@ class PostgresProcess:
         self._user = unprivileged("nobody") if os.geteuid() == 0 else None
         if self._user is not None:
             shutil.chown(folder, self._user)
-        self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        if not is_copy:
+            self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
     def demand_certificates(self, certificate: bytes, key: bytes, authority: bytes) -> None:
         """Have it speak TLS from its next start on, and let in only those who show a certificate of the authority in their name."""
@@ -38,10 +39,30 @@ class PostgresProcess:
         (self._data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
         self._more = "-c ssl=on -c ssl_ca_file=root.crt"
 
+    def standby(self) -> "PostgresProcess":
+        """Return a hot standby of this running server, not started."""
+        folder = Path(tempfile.mkdtemp(prefix="agentflow-postgres-"))
+        copy = PostgresProcess(self._programs, folder, is_copy=True)
+        source = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        copy._more = "-c log_statement=all"
+        copy._run("pg_basebackup", "-d", source, "-D", copy._data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        return copy
+
+    def remove(self) -> None:
+        """Stop it, and remove its folder."""
+        with suppress(subprocess.CalledProcessError):  # it may be down already
+            self.crash()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         options = f"-h 127.0.0.1 -p {self.port} -k {self._folder} {self._more}"
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", self._folder / "log", "-o", options)
+
+    @property
+    def log(self) -> str:
+        """What it has written down."""
+        return (self._folder / "log").read_text()
 
     def crash(self) -> None:
         """End it at once, without a checkpoint."""
@@ -69,9 +90,7 @@ def postgres_process() -> Iterator[PostgresProcess]:
     try:
         yield server
     finally:
-        with suppress(subprocess.CalledProcessError):  # it may be down already
-            server.crash()
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
 
 
 @pytest.fixture

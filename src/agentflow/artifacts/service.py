@@ -220,7 +220,7 @@ class ArtifactService:
             subject.require_somewhere(Permission.RUNS_READ)
             if not await self._sees_run(subject, run_id):
                 return Page([], None, 0 if page.count else None)
-        async with self._database.reading(subject.tenant_id) as session:
+        async with self._database.listing(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, run_id, page)
         return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
 

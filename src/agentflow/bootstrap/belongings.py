@@ -16,11 +16,13 @@ from agentflow.infra.audit.pruning import Pruner
 from agentflow.infra.audit.sealer import SIGN_PURPOSE, Sealer
 from agentflow.infra.audit.trail import MAC_PURPOSE, Trail
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.last_uses import LastUses
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.keys.errors import MasterKeyMissing
 from agentflow.infra.keys.ring import KeyRing
 from agentflow.kit.clock import Clock
 from agentflow.nodes.registry import NodeRegistry
+from agentflow.secrets.models import SecretRow
 from agentflow.secrets.service import SecretService
 from agentflow.secrets.store import EnvironmentSecrets, SecretStore
 from agentflow.sources.connections.service import ConnectionService, Probe, naming_secret
@@ -128,7 +130,8 @@ def belongings(
     installation: str,
 ) -> Belongings:
     """Join the services over what tenants have; ``installation`` is the tenant of the installation's owner."""
-    store = SecretStore(database, writing.ring, clock, EnvironmentSecrets(), installation)
+    noted = LastUses(database, SecretRow, "last_used_at")
+    store = SecretStore(database, writing.ring, clock, EnvironmentSecrets(), installation, noted)
 
     catalogue = partial(uses_of, catalog=registry, limits=settings)
     trail = writing.trail

@@ -28,6 +28,7 @@ from agentflow.infra.db import migrate
 from agentflow.infra.db.backup import DAMAGED_HINT, DatabaseDamaged, examine
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.reach import reach
+from agentflow.infra.db.standby import Standby
 from agentflow.infra.idempotency.store import Once
 from agentflow.infra.objects.objects import Objects, open_objects
 from agentflow.infra.observability.health import Check
@@ -164,12 +165,9 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exporting(settings.otlp_endpoint, content=settings.trace_content, service="agentflow"))
         await stack.enter_async_context(measured_loop())
-        database = Database(settings.database, pool_size=settings.database_pool_size, timeout_s=settings.database_timeout_s)
-        stack.push_async_callback(database.close)
-        if database.is_sqlite:
-            await asyncio.to_thread(examine, Path(str(database.url.database)))
-        await reach(database)
-        await migrate.prepare(database, METADATA)
+        database = await _database(stack, settings)
+        if settings.database_replica_url is not None and not worker:
+            database.standby = _standby(stack, settings, settings.database_replica_url, database)
         clock = SystemClock()
         objects = open_objects(settings)
         stack.push_async_callback(objects.close)
@@ -197,6 +195,7 @@ async def open_container(settings: Settings, *, worker: bool = False) -> AsyncIt
         )
         probe = Probes(http, models, databases.open, _knowledge(collections))
         has = belongings(settings, database, clock, once, writing, registry, renderer, probe, owner.tenant_id)
+        stack.push_async_callback(has.store.close)
         judges = Judges(has.workspace.validation, has.workspace.structure, has.workspace.needs)
         workflows = WorkflowService(database, once, clock, writing.trail, judges, settings.compiled_cache_size)
         sharing = SharingService(
@@ -317,8 +316,28 @@ def _knowledge(collections: CollectionService) -> Callable[[Subject], Knowledge]
     return of
 
 
+async def _database(stack: AsyncExitStack, settings: Settings) -> Database:
+    database = Database(settings.database, pool_size=settings.database_pool_size, timeout_s=settings.database_timeout_s)
+    stack.push_async_callback(database.close)
+    if database.is_sqlite:
+        await asyncio.to_thread(examine, Path(str(database.url.database)))
+    await reach(database)
+    await migrate.prepare(database, METADATA)
+    return database
+
+
+def _standby(stack: AsyncExitStack, settings: Settings, url: str, primary: Database) -> Standby:
+    copy = Database(url, pool_size=settings.database_pool_size, timeout_s=settings.database_timeout_s)
+    standby = Standby(primary, copy)
+    standby.start()
+    stack.push_async_callback(standby.close)
+    return standby
+
+
 def _checks(settings: Settings, database: Database, objects: Objects) -> Sequence[Check]:
     checks = [Check("database", _ping(database)), Check("object store", objects.check)]
+    if database.standby is not None:
+        checks.append(Check("database replica", database.standby.ping, required=False))
     if settings.redis_url:
         checks.append(Check("redis", redis_probe(settings.redis_url)))
     if settings.broker_url:

@@ -19,7 +19,6 @@ from agentflow.identity.api_keys.service import ApiKeys, Rotation
 from agentflow.identity.attempts import Attempts
 from agentflow.identity.credentials import Credentials
 from agentflow.identity.housekeeping import Housekeeping
-from agentflow.identity.last_uses import LastUses
 from agentflow.identity.models import ApiKeyRow, SessionRow, UserRow
 from agentflow.identity.passwords import Passwords
 from agentflow.identity.principals import Principals
@@ -42,6 +41,7 @@ from agentflow.infra.audit.trail import Trail
 from agentflow.infra.crypto import from_text, seal, to_text, unseal
 from agentflow.infra.db import migrate
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.last_uses import LastUses
 from agentflow.infra.keys.ring import KeyRing
 from agentflow.infra.limits.rates import Rates
 from agentflow.infra.mailer.base import Mailer
@@ -238,7 +238,8 @@ async def _session_store(stack: AsyncExitStack, settings: Settings, database: Da
         return in_database
     from agentflow.infra.redis import open_redis
 
-    redis = await stack.enter_async_context(open_redis(settings.redis_url, timeout_s=REDIS_TIMEOUT_S))
+    redis = open_redis(settings.redis_url, timeout_s=REDIS_TIMEOUT_S)
+    stack.push_async_callback(redis.aclose)
     from agentflow.identity.sessions.redis import RedisSessions
 
     return RedisSessions(redis, in_database)

@@ -2,9 +2,9 @@
 
 import ipaddress
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
-_TLS = frozenset({"https", "rediss", "amqps", "smtps", "s3", "gs", "gcs", "az", "azure"})
+_TLS = frozenset({"https", "rediss", "rediss+cluster", "amqps", "smtps", "s3", "gs", "gcs", "az", "azure"})
 """Schemes that are TLS: object stores in a cloud are unless their own variables name a plain endpoint."""
 _LOCAL = frozenset({"file", "unix", "sqlite", "redis+socket"})
 _PROVEN = frozenset({"verify-ca", "verify-full"})
@@ -18,7 +18,7 @@ def is_encrypted(address: str) -> bool:
     """
     parts = urlsplit(address)
     scheme = parts.scheme.lower()
-    if scheme in _TLS or scheme in _LOCAL or _is_here(parts.hostname):
+    if scheme in _TLS or scheme in _LOCAL or all(map(_is_here, _hosts(parts))):
         return True
     if scheme.startswith("postgres"):
         return bool(_PROVEN.intersection(parse_qs(parts.query).get("sslmode", ())))
@@ -28,6 +28,11 @@ def is_encrypted(address: str) -> bool:
 def unencrypted(addresses: Mapping[str, str | None]) -> list[str]:
     """Return the names of those addresses that are not encrypted; one that is None is no address."""
     return [name for name, address in addresses.items() if address is not None and not is_encrypted(address)]
+
+
+def _hosts(parts: SplitResult) -> list[str | None]:
+    """Return the hosts of an address; nodes of a cluster, and servers of PostgreSQL, stand with commas between."""
+    return [urlsplit(f"//{host}").hostname for host in parts.netloc.rpartition("@")[2].split(",")]
 
 
 def _is_here(host: str | None) -> bool:

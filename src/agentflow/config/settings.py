@@ -15,7 +15,7 @@ from agentflow.config.secrets import SecretSettings
 from agentflow.config.storage import StorageSettings
 from agentflow.config.traffic import TrafficSettings
 
-_ADDRESSES = ("database_url", "redis_url", "broker_url", "object_store_url", "otlp_endpoint", "malware_scanner")
+_ADDRESSES = ("database_url", "database_replica_url", "redis_url", "broker_url", "object_store_url", "otlp_endpoint", "malware_scanner")
 """Settings that say where other systems are; that of the mail server is kept apart, for it is a secret."""
 
 
@@ -32,7 +32,15 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
         default=None,
         description="`postgresql://…` or `sqlite:///…`; without it a SQLite file in the data folder.",
     )
-    redis_url: str | None = Field(default=None, description="`redis://…`: limits over all processes, and the hot tier of checkpoints.")
+    database_replica_url: str | None = Field(
+        default=None,
+        description="`postgresql://…`: a hot standby of the database, from which lists are read as long as it is less than a second behind.",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="`redis://…`, or nodes of a cluster as `redis+cluster://host:port,host:port`: limits over all processes, sessions, and "
+        "the hot tier of checkpoints.",
+    )
     broker_url: str | None = Field(default=None, description="`amqp://…` or `redis://…`: runs are driven by `agentflow worker` processes.")
     object_store_url: str | None = Field(
         default=None, description="`s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…` for large values; without it the data folder."
@@ -57,8 +65,8 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
     )
     require_tls: bool = Field(
         default=False,
-        description="Refuse to start when the database, Redis, the broker, the object store, the collector of traces, the malware scanner or the mail "
-        "server is on another machine and its address is not encrypted (`sslmode=verify-full`, `rediss://`, `amqps://`, `https://`, `smtps://`).",
+        description="Refuse to start when the database, its replica, Redis, the broker, the object store, the collector of traces, the malware "
+        "scanner or the mail server is on another machine and its address is not encrypted (`sslmode=verify-full`, `rediss://`, `amqps://`, `https://`, `smtps://`).",
     )
     http_allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
@@ -77,6 +85,13 @@ class Settings(EdgeSettings, IdentitySettings, Limits, RuntimeSettings, SecretSe
     def _tier_has_redis(self) -> Self:
         if self.checkpoint_tier == "redis" and self.redis_url is None:
             raise ValueError("checkpoint_tier=redis needs redis_url")
+        return self
+
+    @model_validator(mode="after")
+    def _replica_is_of_postgresql(self) -> Self:
+        addresses = (self.database, self.database_replica_url)
+        if self.database_replica_url is not None and not all(str(url).startswith("postgres") for url in addresses):
+            raise ValueError("database_replica_url is for PostgreSQL: it and database_url have to begin with postgresql://")
         return self
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ _RIGHTS = (
         UserRow.kind,
         MembershipRow.roles,
         TenantRow.is_operator,
+        TenantRow.second_factor_required,
         _GRANTEES.c.team,
         GrantRow.resource_kind,
         GrantRow.resource_id,
@@ -70,6 +71,7 @@ class Access:
         teams: names of the user's teams.
         permissions: on everything of the tenant.
         grants: on single things besides.
+        demands_factor: whether the tenant wants a second factor of who signs in.
     """
 
     username: str
@@ -78,6 +80,7 @@ class Access:
     teams: frozenset[str]
     permissions: frozenset[Permission]
     grants: Grants
+    demands_factor: bool = False
 
     def subject(self, tenant_id: str, user_id: str, credential: Credential | None = None, scopes: Set[Permission] | None = None) -> Subject:
         """Return the user as a caller; ``scopes`` are those of the credential, None for all that the user may."""
@@ -133,6 +136,7 @@ class AccessReader:
             teams=frozenset(row.team for row in rows if row.team is not None),
             permissions=_union(permissions.get(role, frozenset()) for role in member.roles),
             grants=_grants(grants, permissions, self._clock.now()),
+            demands_factor=member.second_factor_required,
         )
 
     async def _custom(self, tenant_id: str, names: Set[str]) -> dict[str, frozenset[Permission]]:

@@ -18,7 +18,12 @@ SECURE_COOKIE = f"__Host-{COOKIE}"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-ENROLLING = frozenset({"get_me", "register", "change_password", "begin_second_factor", "confirm_second_factor", "revoke_session", "logout"})
+ENROLLING = frozenset(
+    {
+        *("get_me", "register", "change_password", "begin_second_factor", "confirm_second_factor"),
+        *("switch_tenant", "revoke_session", "logout"),
+    }
+)
 """Operations for who signed in without the second factor that is demanded: those that lead to one, and out again."""
 
 RECHECK_S = 5.0
@@ -26,7 +31,7 @@ RECHECK_S = 5.0
 
 
 class SecondFactorDemanded(Forbidden):
-    """Everybody here has to have a second factor, and this session has not shown one."""
+    """Everybody here, in the installation or the organisation, has to have a second factor, and this session has not shown one."""
 
     code, title = "SECOND_FACTOR_DEMANDED", "Second factor demanded"
 
@@ -102,13 +107,15 @@ def presented(request: Request) -> tuple[str, Presented] | None:
 
 
 async def until_refused(request: Request, subject: Subject, permission: Permission) -> None:
-    """Wait until the caller of a long-lived stream is not let in any more: signed out, revoked, removed, or without the permission."""
+    """Wait until the caller of a long-lived stream is not let in any more: gone, or without the permission or the second factor it takes."""
     authenticator: Authenticator = request.app.state.container.credentials
     shown = presented(request)
     while shown is not None:
         await asyncio.sleep(RECHECK_S)
         now = await authenticator.still(*shown, subject)
         if now is None or (permission in subject.permissions and permission not in now.permissions):
+            return
+        if now.credential is not None and now.credential.lacks_factor:
             return
 
 

@@ -26,7 +26,7 @@ class Credentials:
         sessions: knows which sessions go on.
         tokens: reads access tokens.
         clock: the time.
-        demands_factor: whether sessions are good for nothing much without a second factor.
+        demands_factor: whether sessions are good for nothing much without a second factor, in every tenant.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Credentials:
 
     async def _by_session(self, session: Session, tenant_id: str) -> Subject:
         access = await self._let_in(tenant_id, session.user_id)
-        lacks_factor = self._demands_factor and not session.second_factor
+        lacks_factor = (self._demands_factor or access.demands_factor) and not session.second_factor
         return access.subject(tenant_id, session.user_id, Credential(CredentialKind.SESSION, session.id, lacks_factor=lacks_factor))
 
     async def _let_in(self, tenant_id: str, user_id: str) -> Access:

@@ -161,6 +161,11 @@ class Passage:
         self._refuse(self._traffic.by_miss(subject))
         await self.enter(await self._traffic.by_subject(subject, route))
 
+    @property
+    def tenant_id(self) -> str | None:
+        """The organisation whose request it is; None while that is not known."""
+        return None if self._subject is None else self._subject.tenant_id
+
     def fail(self) -> None:
         """Note that the credential was no good."""
         self._open = [*self._open, *self._traffic.by_stranger(self._network)]

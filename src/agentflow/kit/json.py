@@ -49,13 +49,59 @@ def _names_in(data: bytes | str, at_least: int) -> int:
 
 _SPACED = re.compile(rb'"[ \t\r\n]+:')
 _TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+_WIDEST = 2_000_000
+"""Values on one level that are looked at together; what is wider holds others many times, or is larger than any body may be."""
 
 
 def check(value: JsonValue, *, max_depth: int = 100) -> int:
-    """Raise InvalidJson unless ``value`` can be stored; returns how many fields its objects have.
+    """Raise InvalidJson unless ``value`` can be stored; returns how many fields its objects have."""
+    fields = _fields(value, max_depth)
+    return _walk(value, max_depth) if fields is None else fields
 
-    Walks with a stack, so depth cannot exhaust Python's.
+
+def _fields(value: JsonValue, max_depth: int) -> int | None:
+    """Return how many fields the objects of a value have, or None when it may not be stored.
+
+    Walks level by level and keeps no paths: every body that comes in is looked through here. A level that is too wide is left to the other
+    walk: a value that holds another one many times, over many levels, is deep before it is wide to that one.
     """
+    fields, level = 0, [value]
+    for depth in range(max_depth + 1):
+        texts: list[str] = []
+        below: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, str):
+                texts.append(item)
+            elif isinstance(item, dict | list):
+                if depth == max_depth:
+                    return None
+                if isinstance(item, dict):
+                    fields += len(item)
+                    texts.extend(item)
+                    below.extend(item.values())
+                else:
+                    below.extend(item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                return None
+        if not _is_storable("".join(texts)):
+            return None
+        level = below
+        if not 0 < len(level) <= _WIDEST:
+            break
+    return None if level else fields
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _walk(value: JsonValue, max_depth: int) -> int:
+    """Find what is wrong with a value and where, or return how many fields it has; its own stack is not exhausted by depth."""
     fields = 0
     stack: list[tuple[JsonValue, str, int]] = [(value, "", 0)]
     while stack:
@@ -65,8 +111,7 @@ def check(value: JsonValue, *, max_depth: int = 100) -> int:
         elif isinstance(item, dict | list):
             if depth >= max_depth:
                 raise InvalidJson(f"nested deeper than {max_depth} levels", path)
-            if isinstance(item, dict):
-                fields += len(item)
+            fields += len(item) if isinstance(item, dict) else 0
             stack.extend(_children(item, path, depth + 1))
         elif isinstance(item, float) and not math.isfinite(item):
             raise InvalidJson("NaN and infinity are not JSON", path)

@@ -32,6 +32,8 @@ class Recovery:
         self._pool = pool
         self._dispatcher = dispatcher
         self._settings = settings
+        self._strays: set[str] = set()
+        """Runs that the last sweep found to be this process's by the database, and not by itself."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -63,6 +65,7 @@ class Recovery:
         if abandoned:
             await self._leases.release(abandoned)
             self._pool.abandoned -= abandoned
+        await self._release_strays()
         await self._claims.learn()
         await self._latecomers.end()
         await self._leases.wake_due()
@@ -71,6 +74,18 @@ class Recovery:
             RECOVERED.inc(len(orphans))
             log.info("runs recovered", runs=len(orphans), first=orphans[0])
         self._dispatcher.hint(orphans)
+
+    async def _release_strays(self) -> None:
+        """Give back runs that were claimed without this process hearing of it: the answer to a commit can be lost with its connection.
+
+        Their leases would be prolonged with all others, for ever. One that is found twice is no claim whose answer is on its way.
+        """
+        strays = {run_id for run_id in await self._leases.held() if not self._pool.knows(run_id)}
+        lost = strays & self._strays
+        self._strays = strays - lost
+        if lost:
+            log.warning("runs were claimed and the answer was lost", runs=len(lost))
+            await self._leases.release(lost)
 
     async def _every(self, interval_s: float, action: Callable[[], Awaitable[None]], *, at_once: bool) -> None:
         if not at_once:

@@ -1,26 +1,18 @@
 """The values of secrets, for whoever fills in a source: the only way out of the table."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
-
-import structlog
-from sqlalchemy.exc import DBAPIError
+from collections.abc import Collection, Mapping
 
 from agentflow.infra.crypto import unseal
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.last_uses import LastUses
 from agentflow.infra.keys.ring import KeyRing
 from agentflow.infra.observability.redaction import LOGGED
 from agentflow.kit.clock import Clock
 from agentflow.secrets import repository
-from agentflow.secrets.models import SecretRow
 from agentflow.secrets.service import PURPOSE, place
 
-log = structlog.get_logger(__name__)
-
 PREFIX = "AGENTFLOW_SECRET_"
-_NOTED_EVERY = timedelta(minutes=1)
-_REMEMBERED = 10_000
 
 
 class EnvironmentSecrets:
@@ -53,15 +45,18 @@ class SecretStore:
         clock: the time.
         environment: secrets of the process.
         installation: the tenant that may use those.
+        uses: takes note of when a secret was used.
     """
 
-    def __init__(self, database: Database, ring: KeyRing, clock: Clock, environment: EnvironmentSecrets, installation: str) -> None:
+    def __init__(
+        self, database: Database, ring: KeyRing, clock: Clock, environment: EnvironmentSecrets, installation: str, uses: LastUses
+    ) -> None:
         self._database = database
         self._ring = ring
         self._clock = clock
         self._environment = environment
         self._installation = installation
-        self._noted: dict[str, float] = {}
+        self._uses = uses
 
     async def names(self, tenant_id: str) -> frozenset[str]:
         """Return the names of all secrets that a tenant may use."""
@@ -84,25 +79,14 @@ class SecretStore:
         if rows:
             key = await self._ring.key(tenant_id, PURPOSE)
             found = {row.name: unseal(key, row.sealed, place(tenant_id, row.id, row.version)).decode() for row in rows}
-            await self._note(tenant_id, rows)
+            now = self._clock.now()
+            for row in rows:
+                self._uses.note(row.id, row.last_used_at, now)
         if tenant_id == self._installation:
             found = {**await self._environment.values(tenant_id, wanted), **found}
         LOGGED.add(found.values())
         return found
 
-    async def _note(self, tenant_id: str, rows: Sequence[SecretRow]) -> None:
-        """Note when secrets were used, at most once a minute each."""
-        now = self._clock.monotonic()
-        every_s = _NOTED_EVERY.total_seconds()
-        ids = [row.id for row in rows if now - self._noted.get(row.id, -every_s) >= every_s]
-        if not ids:
-            return
-        if len(self._noted) > _REMEMBERED:
-            self._noted.clear()
-        self._noted.update(dict.fromkeys(ids, now))
-        moment = self._clock.now()
-        try:
-            async with self._database.transaction(tenant_id) as session:
-                await repository.touch(session, tenant_id, ids, moment, moment - _NOTED_EVERY)
-        except (DBAPIError, OSError, TimeoutError) as error:
-            log.warning("the use of a secret was not noted", error=str(error))  # no reason to fail the run that uses it
+    async def close(self) -> None:
+        """Write down what was used last."""
+        await self._uses.close()

@@ -156,6 +156,12 @@ class RunLimits(SpecModel):
     max_tokens: int | None = Field(default=None, ge=1, description="Model tokens a run may use.", examples=[20000])
     max_cost_usd: float | None = Field(default=None, gt=0, description="US dollars a run may cost.", examples=[0.5])
     max_steps: int | None = Field(default=None, ge=1, description="Node executions a run may make.", examples=[100])
+    max_parallel_nodes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Nodes of a run, items of maps among them, that may be at work at a time; 1 takes them one after the other.",
+        examples=[1],
+    )
     max_concurrency: int | None = Field(
         default=None,
         ge=1,

@@ -71,6 +71,17 @@ def test_addresses_of_other_machines_have_to_be_encrypted_where_that_is_demanded
         load_settings(None)
 
 
+def test_every_node_of_a_cluster_has_to_be_encrypted_or_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One node elsewhere is enough for a refusal."""
+    monkeypatch.setenv("AGENTFLOW_REQUIRE_TLS", "true")
+    monkeypatch.setenv("AGENTFLOW_REDIS_URL", "redis+cluster://127.0.0.1:6379,cache:6379")
+    with pytest.raises(CliError, match="redis_url"):
+        load_settings(None)
+    for allowed in ("redis+cluster://127.0.0.1:6379,[::1]:6380", "rediss+cluster://127.0.0.1:6379,cache:6379"):
+        monkeypatch.setenv("AGENTFLOW_REDIS_URL", allowed)
+        load_settings(None)
+
+
 def test_a_socket_of_this_machine_needs_no_encryption(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a file."""
     monkeypatch.setenv("AGENTFLOW_REQUIRE_TLS", "true")

@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, PrimaryKeyConstraint, UniqueConstraint, inspect, select, text
 
 from agentflow.bootstrap.tables import METADATA
 from agentflow.infra.db import migrate
@@ -142,6 +142,19 @@ async def test_a_database_of_a_newer_version_is_refused_untouched(empty_url: str
 def test_the_head_constant_is_the_newest_migration():
     """The revision that lets a start skip Alembic is the last one there is."""
     assert ScriptDirectory.from_config(migrate.configuration()).get_current_head() == migrate.HEAD
+
+
+def test_every_foreign_key_has_an_index():
+    """An index, or a key, begins with its columns: deleting what it points to looks through no table."""
+    bare = {}
+    for table in METADATA.sorted_tables:
+        keys = [made.columns for made in table.constraints if isinstance(made, PrimaryKeyConstraint | UniqueConstraint)]
+        begins = [[column.name for column in columns] for columns in [*(index.columns for index in table.indexes), *keys]]
+        for foreign in table.foreign_key_constraints:
+            names = [column.name for column in foreign.columns]
+            if not any(begin[: len(names)] == names for begin in begins):
+                bare[table.name] = names
+    assert bare == {}
 
 
 def test_every_table_carries_its_tenant():

@@ -4,10 +4,13 @@ import asyncio
 import subprocess
 import sys
 
+from redis.crc import key_slot
+
 from agentflow.infra.limits.leased import LARGEST_SHARE, LeasedRates
 from agentflow.infra.limits.rates import WINDOW_S, Claim, Rate
 from agentflow.infra.redis import open_redis
 from agentflow.kit.ids import new_id
+from tests.support.redis_cluster import PRIMARIES, SLOTS, ClusterProcesses
 from tests.support.redis_server import REDIS, RedisProcess
 
 WORKER = """
@@ -145,3 +148,28 @@ async def test_many_who_come_at_once_wait_for_one_answer():
         answers = await asyncio.gather(*(rates.take([claim]) for _ in range(80)))
         await rates.close()
     assert sum(answer.is_granted for answer in answers) == 50
+
+
+def claim_on(node: int, quota: int) -> Claim:
+    """Return a claim on a bucket that a node of a cluster has."""
+    while True:
+        key = f"test:{new_id()}"
+        if key_slot(f"agentflow:rates:{{{key}}}".encode()) * PRIMARIES // SLOTS == node:
+            return Claim(key, Rate("key", quota))
+
+
+async def test_a_part_of_a_cluster_that_is_away_opens_no_limit(mortal_cluster: ClusterProcesses) -> None:
+    """Other nodes answer all the while; what the dead one counted is counted here, once, and not anew after every answer."""
+    now = [1_000.0]
+    async with open_redis(mortal_cluster.url, repeats=0) as redis:
+        rates = LeasedRates(redis, lambda: now[0])
+        away, there = claim_on(1, 10), claim_on(2, 1_000_000)
+        assert (await rates.take([away])).is_granted
+        mortal_cluster.kill(1)
+        granted = 0
+        for _ in range(100):
+            now[0] += 0.3
+            assert (await rates.take([there])).is_granted
+            granted += (await rates.take([away])).is_granted
+        await rates.close()
+    assert granted <= 10 + 10 * 30 / WINDOW_S + 1

@@ -66,16 +66,19 @@ def data_folder(settings: Settings) -> Finding:
 
 
 async def servers(settings: Settings) -> list[Finding]:
-    """Look whether Redis and the broker answer, where they are configured."""
+    """Look whether Redis, the broker and the database's replica answer, where they are configured."""
+    from agentflow.infra.db.standby_probe import replica_probe
     from agentflow.infra.observability.health import Check, examine
     from agentflow.infra.observability.probes import broker_probe, redis_probe
 
     hints = {
         "redis": "Look at AGENTFLOW_REDIS_URL. Runs go on without it; limits then hold for each process by itself.",
+        "database replica": "Look at AGENTFLOW_DATABASE_REPLICA_URL. Lists are read from the database itself meanwhile.",
         "broker": "Look at AGENTFLOW_BROKER_URL. Runs go on without it: workers look into the database every few seconds.",
     }
     checks = [Check("redis", redis_probe(settings.redis_url))] if settings.redis_url else []
     checks += [Check("broker", broker_probe(settings.broker_url))] if settings.broker_url else []
+    checks += [Check("database replica", replica_probe(settings.database_replica_url))] if settings.database_replica_url else []
     return [
         Finding(item.name, Verdict.OK, f"answers in {item.latency_ms:g} ms")
         if item.ok

@@ -13,13 +13,13 @@ from agentflow.identity.access import AccessReader, known
 from agentflow.identity.api_keys import repository
 from agentflow.identity.api_keys.errors import ApiKeyNotFound, ApiKeyRevoked, ScopeNotHeld
 from agentflow.identity.api_keys.schemas import ApiKey, ApiKeyCreate, NewApiKey
-from agentflow.identity.last_uses import LastUses
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import CredentialKind, Subject
 from agentflow.identity.tokens.access import refused
 from agentflow.identity.tokens.one_time import hash_of
 from agentflow.infra.audit.trail import PROGRAM, Deed, Doer, Trail
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.last_uses import LastUses
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 from agentflow.kit.pagination import Page, PageRequest

@@ -45,7 +45,11 @@ class SessionRow(Base, TenantOwned):
     """
 
     __tablename__ = "sessions"
-    __table_args__ = (Index("ix_sessions_user_id", "user_id", "id"), Index("ix_sessions_expires_at", "expires_at"))
+    __table_args__ = (
+        Index("ix_sessions_user_id", "user_id", "id"),
+        Index("ix_sessions_tenant_id", "tenant_id"),
+        Index("ix_sessions_expires_at", "expires_at"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     tenant_id: Mapped[str] = mapped_column(Id, ForeignKey("tenants.id", ondelete="CASCADE"))

@@ -17,7 +17,11 @@ class ApiKeyRow(Base, TenantOwned):
     """
 
     __tablename__ = "api_keys"
-    __table_args__ = (Index("ix_api_keys_tenant_id", "tenant_id", "user_id", "id"), Index("ix_api_keys_previous_hash", "previous_hash"))
+    __table_args__ = (
+        Index("ix_api_keys_tenant_id", "tenant_id", "user_id", "id"),
+        Index("ix_api_keys_user_id", "user_id"),
+        Index("ix_api_keys_previous_hash", "previous_hash"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     tenant_id: Mapped[str] = mapped_column(Id, ForeignKey("tenants.id", ondelete="CASCADE"))

@@ -28,6 +28,7 @@ class TenantRow(Base):
     is_operator: Mapped[bool] = mapped_column(Boolean, server_default=false())
     quotas: Mapped[Any | None] = mapped_column(JsonText)
     max_running_runs: Mapped[int | None] = mapped_column(Integer)
+    second_factor_required: Mapped[bool] = mapped_column(Boolean, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcTime)
 

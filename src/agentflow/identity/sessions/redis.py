@@ -16,7 +16,7 @@ from agentflow.kit import json
 from agentflow.kit.clock import iso
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from agentflow.infra.redis import RedisClient
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class RedisSessions:
         database: the truth.
     """
 
-    def __init__(self, redis: "Redis", database: DatabaseSessions) -> None:
+    def __init__(self, redis: "RedisClient", database: DatabaseSessions) -> None:
         self._redis = redis
         self._database = database
         self._put_if_newer = redis.register_script(_PUT_IF_NEWER)

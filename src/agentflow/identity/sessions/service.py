@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 
 from agentflow.errors import NotFound, Unauthenticated
-from agentflow.identity.last_uses import LastUses
 from agentflow.identity.sessions.base import Session, SessionKind, SessionStore
 from agentflow.identity.sessions.secrets import SessionSecret, new_secret, read_secret
 from agentflow.identity.tokens.access import AccessTokens, Claims, refused
 from agentflow.infra.audit.trail import Actor, Also, Deed, Doer, Trail
+from agentflow.infra.db.last_uses import LastUses
 from agentflow.kit.clock import Clock
 from agentflow.kit.ids import new_id
 

@@ -13,7 +13,15 @@ from agentflow.identity.subject import Resource
 from agentflow.infra.db.repository import has_label, scoped
 from agentflow.kit.pagination import Page, PageRequest
 
-_TENANT = (TenantRow.id, TenantRow.name, TenantRow.quotas, TenantRow.max_running_runs, TenantRow.is_operator, TenantRow.created_at)
+_TENANT = (
+    TenantRow.id,
+    TenantRow.name,
+    TenantRow.quotas,
+    TenantRow.max_running_runs,
+    TenantRow.second_factor_required,
+    TenantRow.is_operator,
+    TenantRow.created_at,
+)
 _MEMBER = (
     UserRow.id.label("user_id"),
     UserRow.username,

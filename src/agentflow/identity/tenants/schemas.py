@@ -39,6 +39,9 @@ class Tenant(Wire):
     is_current: bool = Field(description="Whether the caller works in it now.", examples=[True])
     roles: list[str] = Field(description="The caller's roles in it.", examples=[["owner"]])
     quotas: Quotas = Field(description="What it may use.")
+    second_factor_required: bool = Field(
+        description="Whether members who signed in without a second factor may do nothing in it but set one up.", examples=[False]
+    )
     created_at: datetime = Field(description="When it was made.")
 
 
@@ -53,6 +56,9 @@ class TenantUpdate(Body):
 
     name: _TenantName | None = None
     quotas: Quotas | None = Field(default=None, description="What it may use; needs `tenants:manage`.")
+    second_factor_required: bool | None = Field(
+        default=None, description="Whether a second factor is demanded of members who sign in.", examples=[True]
+    )
 
 
 class Member(Wire):

@@ -83,7 +83,9 @@ class TenantService:
                 await self._said(session, subject, row["id"], "created", {"name": new.name})
         except IntegrityError as error:
             raise _exists(new.name) from error
-        return Tenant(id=row["id"], name=new.name, is_current=False, roles=owner, quotas=Quotas(), created_at=now)
+        return Tenant(
+            id=row["id"], name=new.name, is_current=False, roles=owner, quotas=Quotas(), second_factor_required=False, created_at=now
+        )
 
     async def _said(self, session: AsyncSession, subject: Subject, tenant_id: str, verb: str, details: Mapping[str, Any]) -> None:
         """Write down what is done to an organisation: in its own log, and in that of the one that the caller works in."""
@@ -131,7 +133,7 @@ class TenantService:
         return row
 
     async def update(self, subject: Subject, ref: str, new: TenantUpdate) -> Tenant:
-        """Change an organisation's name, or what it may use.
+        """Change an organisation's name, what it may use, or what it demands of who signs in.
 
         Raises:
             TenantNotFound: there is none that the caller works in.
@@ -141,6 +143,8 @@ class TenantService:
         values: dict[str, Any] = {}
         if new.name is not None:
             values["name"] = new.name
+        if new.second_factor_required is not None:
+            values["second_factor_required"] = new.second_factor_required
         if new.quotas is not None:
             subject.require(Permission.TENANTS_MANAGE)
             values["quotas"] = new.quotas.model_dump(exclude_none=True, exclude={MAX_RUNNING_RUNS}) or None
@@ -148,7 +152,7 @@ class TenantService:
         try:
             async with self._database.transaction() as session:
                 row = await self._own(session, ref, subject)
-                if row.id == subject.tenant_id and new.name is not None:
+                if row.id == subject.tenant_id and not (new.name is None and new.second_factor_required is None):
                     subject.require(Permission.TENANTS_WRITE)
                 if values:
                     await repository.change_tenant(session, row.id, values)
@@ -157,6 +161,7 @@ class TenantService:
         except IntegrityError as error:
             raise _exists(new.name or "") from error
         self._quotas.forget(changed.id)
+        self._access.forget()
         return changed
 
     async def delete(self, subject: Subject, ref: str) -> None:
@@ -283,6 +288,7 @@ def _tenant(row: Any, subject: Subject) -> Tenant:
         is_current=is_current,
         roles=roles,
         quotas=Quotas(**(row.quotas or {}), max_running_runs=row.max_running_runs),
+        second_factor_required=row.second_factor_required,
         created_at=row.created_at,
     )
 

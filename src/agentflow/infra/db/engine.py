@@ -28,6 +28,7 @@ from agentflow.infra.db.lost import end_process_on_lost_write
 from agentflow.infra.db.pool import MeasuredPool, MeasuredThreadPool
 from agentflow.infra.db.repository import UnscopedQuery
 from agentflow.infra.db.row_security import AS_TENANT
+from agentflow.infra.db.standby import Standby
 from agentflow.infra.db.threaded import ThreadedSessions
 from agentflow.infra.db.trouble import give_up_what_hangs, tell_damage
 
@@ -98,6 +99,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8, timeout_s: float | None = None) -> None:
         self.url = database_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.standby: Standby | None = None
+        """Where lists may be read, too."""
         self.damage: str | None = None
         """What SQLite said when a statement met a damaged file, or None."""
         self.engine = self._engine(pool_size, timeout_s)
@@ -316,6 +319,10 @@ class Database:
         else:
             async with self._reader(tenant_id) as connection, AsyncSession(connection, expire_on_commit=False) as session:
                 yield session
+
+    def listing(self, tenant_id: str) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a session for a list, which may be a moment behind what others do; else as ``reading``."""
+        return self.reading(tenant_id) if self.standby is None else self.standby.reading(tenant_id)
 
     def _reader(self, tenant_id: str | None) -> AbstractAsyncContextManager[AsyncConnection]:
         """Lend a connection to PostgreSQL for queries of one tenant on one state; for one query about any without a tenant."""

@@ -171,16 +171,20 @@ class GroupCommitter:
 
         def work(connection: Connection) -> set[Guard]:
             refused = self._check(connection, guards, locks) if guards else set()
-            merged: dict[Statement, list[Mapping[str, Any]]] = {}
-            for batch in batches:
-                if batch.guard is None or batch.guard not in refused:
-                    for statement, rows in batch.writes.items():
-                        merged.setdefault(statement, []).extend(rows)
-            for statement in sorted(merged, key=lambda statement: statement.rank):
-                statement.execute(connection, merged[statement])
+            write(connection, [batch for batch in batches if batch.guard is None or batch.guard not in refused])
             return refused
 
         return await self._database.bulk(work)
+
+
+def write(connection: Connection, batches: Sequence[Batch]) -> None:
+    """Write the rows of all batches, whatever their guards, statement by statement in ascending rank."""
+    merged: dict[Statement, list[Mapping[str, Any]]] = {}
+    for batch in batches:
+        for statement, rows in batch.writes.items():
+            merged.setdefault(statement, []).extend(rows)
+    for statement in sorted(merged, key=lambda statement: statement.rank):
+        statement.execute(connection, merged[statement])
 
 
 def _is_outage(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from agentflow.infra.db.engine import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0008"
 """The revision of this version: a server whose database has it starts without loading Alembic."""
 
 _LOCK = 0x_A6E4_F10E

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
@@ -14,5 +14,15 @@ async def take_turn(session: AsyncSession, *about: str) -> None:
     Writing transactions of SQLite take turns in any case.
     """
     if session.get_bind().dialect.name == "postgresql":
-        digest = hashlib.sha256("\0".join(about).encode()).digest()
-        await session.execute(_LOCK, {"key": int.from_bytes(digest[:8], "big", signed=True)})
+        await session.execute(_LOCK, _key(about))
+
+
+def take_turn_on(connection: Connection, *about: str) -> None:
+    """Do the same on a connection; see ``take_turn``."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, _key(about))
+
+
+def _key(about: tuple[str, ...]) -> dict[str, int]:
+    digest = hashlib.sha256("\0".join(about).encode()).digest()
+    return {"key": int.from_bytes(digest[:8], "big", signed=True)}

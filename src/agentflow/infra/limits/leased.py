@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
+from redis.asyncio import RedisCluster
 
 from agentflow.infra.limits import scripts
 from agentflow.infra.limits.outage import Outage
 from agentflow.infra.limits.rates import SLACK_S, WINDOW_S, Claim, LocalRates, Rate, Standing
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from agentflow.infra.redis import RedisClient
 
 LEASE_S = 5.0
 """Seconds after which tokens that a process did not use are given up; they flow in again at the rate."""
@@ -50,12 +50,13 @@ class LeasedRates:
     No token is made here: all processes together grant what the one bucket grants. Nothing raises.
 
     Args:
-        redis: an open client that sends nothing twice by itself.
+        redis: an open client, of one server or a cluster, that sends nothing twice by itself.
         clock: seconds from any beginning, never going back.
     """
 
-    def __init__(self, redis: "Redis", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, redis: "RedisClient", clock: Callable[[], float] = time.monotonic) -> None:
         self._take = redis.register_script(scripts.TAKE)
+        self._is_spread = isinstance(redis, RedisCluster)
         self._clock = clock
         self._own = LocalRates(clock)
         self._outage = Outage(clock)
@@ -130,24 +131,27 @@ class LeasedRates:
             self._fetches[claim.key] = task
 
     async def _lease(self, claims: Sequence[Claim]) -> None:
-        """Lease a lot of each bucket, in one question."""
+        """Lease a lot of each bucket, in one question where one server has them all."""
         try:
             now = self._clock()
-            leases = [self._opened(claim, now) for claim in claims]
-            words = [
-                word for claim, lease in zip(claims, leases, strict=True) for word in (claim.rate.interval_s, WINDOW_S, SLACK_S, lease.lot)
-            ]
-            answer = await self._take(keys=[f"agentflow:rates:{{{claim.key}}}" for claim in claims], args=["", *words])
+            leases = [(claim, self._opened(claim, now)) for claim in claims]
+            # The nodes of a cluster have one bucket each, perhaps.
+            questions = [[each] for each in leases] if self._is_spread else [leases]
+            await asyncio.gather(*(self._ask(question) for question in questions))
             self._outage.answered()
-            for number, (claim, lease) in enumerate(zip(claims, leases, strict=True)):
-                _note(lease, claim.rate, self._clock(), *answer[3 * number : 3 * number + 3])
-        except RedisError as error:
+        except Exception as error:  # noqa: BLE001 - nothing raises here: whoever waits asks again, and would do so without an end
             if self._outage.lost(error):
                 self._own = LocalRates(self._clock)
                 self._leases.clear()
         finally:
             for claim in claims:
                 del self._fetches[claim.key]
+
+    async def _ask(self, leases: Sequence[tuple[Claim, _Lease]]) -> None:
+        words = [word for claim, lease in leases for word in (claim.rate.interval_s, WINDOW_S, SLACK_S, lease.lot)]
+        answer = await self._take(keys=[f"agentflow:rates:{{{claim.key}}}" for claim, _ in leases], args=["", *words])
+        for number, (claim, lease) in enumerate(leases):
+            _note(lease, claim.rate, self._clock(), *answer[3 * number : 3 * number + 3])
 
     def _opened(self, claim: Claim, now: float) -> _Lease:
         """Return the lease of a bucket, with the size of its next lot."""

@@ -7,7 +7,7 @@ from agentflow.infra.limits import scripts
 from agentflow.infra.limits.base import SLACK, Ask, Line, Turn
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from agentflow.infra.redis import RedisClient
 
 PATIENCE_S = 5.0
 """Seconds after which the asks of a process that was not seen any more are dropped."""
@@ -27,7 +27,7 @@ class RedisBuckets:
         clock: seconds, for tests; None for the server's own clock, the only one that all processes share.
     """
 
-    def __init__(self, redis: "Redis", clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, redis: "RedisClient", clock: Callable[[], float] | None = None) -> None:
         self._clock = clock
         self._turn = redis.register_script(scripts.TURN)
         self._adjust = redis.register_script(scripts.ADJUST)

@@ -160,7 +160,7 @@ class Things(Generic[R, T]):
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading(actor.tenant_id) as session:
+        async with self._database.listing(actor.tenant_id) as session:
             found = await page_by(session, scoped(self._kind.row, actor.tenant_id).where(*which), self._kind.row.name, page)
         return Page([self._kind.show(row) for row in found.items], found.next_cursor, found.total)
 

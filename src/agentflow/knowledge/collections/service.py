@@ -105,7 +105,7 @@ class CollectionService:
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading(subject.tenant_id) as session:
+        async with self._database.listing(subject.tenant_id) as session:
             found = await repository.list_collections(session, subject, page)
         return Page([_collection(row) for row in found.items], found.next_cursor, found.total)
 

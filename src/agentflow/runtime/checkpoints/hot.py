@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from agentflow.infra.redis import RedisClient
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class HotTier:
         write_back_s: seconds between write-backs of live runs to the database.
     """
 
-    def __init__(self, redis: "Redis", ttl_s: int, write_back_s: float) -> None:
+    def __init__(self, redis: "RedisClient", ttl_s: int, write_back_s: float) -> None:
         self._redis = redis
         self._up = asyncio.Event()
         self._ttl_s = ttl_s
@@ -183,7 +183,11 @@ class HotTier:
                 continue
             await self._wake.wait()
             self._wake.clear()
-            await self._flush()
+            try:
+                await self._flush()
+            except Exception as error:
+                log.exception("checkpoints could not be sent to Redis")  # a process that sends no more would look as if it did
+                self._lose(error)
 
     async def _writing_back(self) -> None:
         while True:
@@ -213,5 +217,5 @@ class HotTier:
             run.settle()
 
 
-async def _scan(redis: "Redis", pattern: bytes) -> list[bytes]:
+async def _scan(redis: "RedisClient", pattern: bytes) -> list[bytes]:
     return [key async for key in redis.scan_iter(match=pattern, count=1_000)]

@@ -119,6 +119,10 @@ class WorkerPool:
         """Tell whether this process drives a run."""
         return run_id in self._drives
 
+    def knows(self, run_id: str) -> bool:
+        """Tell whether this process drives a run, is about to, or is about to give it back."""
+        return run_id in self._drives or run_id in self._reserved or run_id in self._again or run_id in self.abandoned
+
     def poke(self, run_id: str, signals: int | None = None) -> bool:
         """Tell a run of this process that something has come which it may wait for; False when it is not driven here.
 

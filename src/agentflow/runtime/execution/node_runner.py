@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from agentflow.runtime.execution.rights import Rights
 from agentflow.runtime.execution.shown import duration_ms, root_names, too_many_steps, view
 from agentflow.runtime.execution.stalled import Stalled
 from agentflow.runtime.execution.throttle import Throttle
+from agentflow.runtime.execution.underway import Execution, turns
 from agentflow.runtime.execution.usage import UsageMeter
 from agentflow.runtime.execution.waits import Place, Waits
 from agentflow.runtime.interrupts.records import Interrupt, InterruptKind
@@ -33,18 +33,6 @@ from agentflow.spec.effects import EffectClass
 from agentflow.spec.expressions import ExpressionError
 
 _ASKED = (InterruptKind.HUMAN, InterruptKind.EVENT, InterruptKind.ATTENTION)
-
-
-@dataclass(slots=True)
-class _Execution:
-    """One execution under way."""
-
-    node: PlanNode
-    record: NodeRecord
-    scope: Scope
-    loops: Mapping[int, int]
-    recovered: bool = False
-    """Whether an earlier owner had begun it."""
 
 
 class NodeRunner:
@@ -65,6 +53,7 @@ class NodeRunner:
         self._maps: dict[tuple[str, int], MapWork] = {}
         self._position = max((record.position for record in memory), default=0)
         self._max_steps = min(plan.spec.limits.max_steps or ports.settings.max_run_steps, ports.settings.max_run_steps)
+        self._turns = turns(plan.spec.limits.max_parallel_nodes)
         self.undoing = False
         """Whether what the run has done is being undone: no limit on steps may keep it from that."""
         self.waits = Waits(run, journal, ports)
@@ -129,10 +118,13 @@ class NodeRunner:
         if known is not None and self._gate.doubts(node, known) and (verdict := await self._gate.verdict(known)) is None:
             return None
         if verdict is not None and known is not None and (verdict.answer or {}).get("decision") != RETRY:
-            outcome: Outcome | None = await self._as_told(_Execution(node, known, scope, loops), verdict)
+            outcome: Outcome | None = await self._as_told(Execution(node, known, scope, loops), verdict)
         else:
             recovered = known is not None and known.status in {NodeStatus.RUNNING, NodeStatus.CANCELLED}
-            outcome = await self._execute(_Execution(node, self._begin(node, iteration, scope, known), scope, loops, recovered))
+            async with self._turns:
+                if self._is_paused(place):
+                    return None
+                outcome = await self._execute(Execution(node, self._begin(node, iteration, scope, known), scope, loops, recovered))
         if outcome is not None and node.effect is not EffectClass.PURE:
             await self.journal.flush()
         return outcome and await self._leave(node, place, outcome)
@@ -156,20 +148,20 @@ class NodeRunner:
             RunFailed: it failed and nothing takes over.
         """
         if known.taken is None:
-            return self._patched(_Execution(node, known, scope, loops))
+            return self._patched(Execution(node, known, scope, loops))
         if known.status is NodeStatus.FAILED and known.error is not None and flow.after_failure(node) is None:
             raise RunFailed(known.error)
         self._show(node, known, scope)
         return flow.recorded(known)
 
-    def _patched(self, doing: _Execution) -> Outcome:
+    def _patched(self, doing: Execution) -> Outcome:
         """Return the outcome of an execution whose output was changed when the run was forked: which ways it takes is decided anew."""
         try:
             return self._complete(doing, self._prepare(doing), doing.record.output)
         except (NodeError, ExpressionError) as error:
             return self._fail(doing, as_node_error(error))
 
-    async def _execute(self, doing: _Execution) -> Outcome | None:
+    async def _execute(self, doing: Execution) -> Outcome | None:
         node, scope = doing.node, doing.scope
         try:
             if node.node.when is not None and not self._ports.renderer.test(node.node.when, scope.names):
@@ -194,7 +186,7 @@ class NodeRunner:
                 self._end(doing.record, NodeStatus.CANCELLED)
             raise
 
-    async def _as_told(self, doing: _Execution, verdict: Interrupt) -> Outcome:
+    async def _as_told(self, doing: Execution, verdict: Interrupt) -> Outcome:
         """End an execution of unknown outcome as a person said."""
         self.waits.announce(verdict)
         answer = verdict.answer or {}
@@ -246,14 +238,14 @@ class NodeRunner:
         self._memory[(key, iteration)] = self._latest[key] = record
         return record
 
-    def _prepare(self, doing: _Execution) -> NodeConfig:
+    def _prepare(self, doing: Execution) -> NodeConfig:
         if doing.node.static_config is not None:
             return doing.node.static_config
         rendered = doing.node.config.render(doing.scope.names)
         doing.record.input = rendered
         return validated(doing.node, rendered)
 
-    async def _produce(self, doing: _Execution, config: NodeConfig) -> Any:
+    async def _produce(self, doing: Execution, config: NodeConfig) -> Any:
         node, record = doing.node, doing.record
         source = await self._sources.resolve(node.node.source)
         # What a worker may have died of must be on record before it is tried again.
@@ -278,7 +270,7 @@ class NodeRunner:
             self._cache.put(self.journal, key, output, node.node.cache.ttl_s)
         return output
 
-    def _complete(self, doing: _Execution, config: NodeConfig, output: Any) -> Outcome:
+    def _complete(self, doing: Execution, config: NodeConfig, output: Any) -> Outcome:
         node, record, scope = doing.node, doing.record, doing.scope
         record.output = output
         scope.nodes[node.id] = view(node, output)
@@ -294,14 +286,14 @@ class NodeRunner:
         self.journal.event(EventType.NODE_COMPLETED, record.key, data)
         return outcome
 
-    def _pass_by(self, doing: _Execution) -> Outcome:
+    def _pass_by(self, doing: Execution) -> Outcome:
         outcome = flow.passed_by(doing.node)
         doing.record.taken = [list(outcome.taken), None]
         self._end(doing.record, NodeStatus.SKIPPED)
         self.journal.event(EventType.NODE_SKIPPED, doing.record.key, {"reason": "when"})
         return outcome
 
-    def _fail(self, doing: _Execution, error: NodeError) -> Outcome:
+    def _fail(self, doing: Execution, error: NodeError) -> Outcome:
         node, record, scope = doing.node, doing.record, doing.scope
         record.output = None
         record.error = self.journal.hidden.value(run_error(error, node_id=record.key, attempt=record.attempts))
@@ -354,7 +346,7 @@ class NodeRunner:
     async def _map(self, node: PlanNode, iteration: int, scope: Scope) -> MapWork:
         place = (scope.key(node.id), iteration)
         if place not in self._maps:
-            doing = _Execution(node, self._begin(node, iteration, scope, self._memory.get(place)), scope, {})
+            doing = Execution(node, self._begin(node, iteration, scope, self._memory.get(place)), scope, {})
             self._maps[place] = work = MapWork(node, doing.record, scope, self._ports)
             try:
                 if node.node.when is None or self._ports.renderer.test(node.node.when, scope.names):
@@ -376,7 +368,7 @@ class NodeRunner:
         work = await self._map(node, iteration, scope)
         if work.record.is_final:
             return flow.recorded(work.record)
-        doing = _Execution(node, work.record, scope, loops)
+        doing = Execution(node, work.record, scope, loops)
         try:
             if work.lanes and not work.through:
                 await work.work(self)

@@ -80,6 +80,11 @@ class Leases:
         cancelled = [id_ for id_, is_cancelled, _ in asked if is_cancelled]
         return cancelled, {id_: signals for id_, is_cancelled, signals in asked if not is_cancelled}
 
+    async def held(self) -> set[str]:
+        """Return the runs that the database knows this worker as the owner of."""
+        async with self._database.reading() as session:
+            return set((await session.scalars(select(RunRow.id).where(*self._mine()))).all())
+
     async def release(self, run_ids: set[str] | None = None) -> None:
         """Put runs of this worker (all of them when None) back into the queue at once; that does not count as a death.
 

@@ -21,8 +21,8 @@ from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.repository import RUN_COLUMNS, node_row, run_row, to_run
 from agentflow.runtime.records.statements import SPEC_REFRESH_S
+from agentflow.runtime.runs.daily import DailyRuns
 from agentflow.runtime.runs.overload import Overload
-from agentflow.runtime.runs.usage import DAY, started_since
 from agentflow.runtime.states import EventType, RunStatus
 
 NOTED_SPECS = 20_000
@@ -37,6 +37,7 @@ class Admission:
         self._ports = ports
         self._leases = leases
         self._dispatcher = dispatcher
+        self._daily = DailyRuns(ports.database)
         self._stored_specs: dict[tuple[str, str], float] = {}
 
     async def admit(
@@ -63,21 +64,22 @@ class Admission:
             known = await self._find_by_key(run)
             if known is not None:
                 return known, False
+        near: int | None = None
         if run.parent_run_id is None:  # a child belongs to what was let in already
             self.overload.check(run.tenant_id)
-            await self._check_quotas(run)
+            near = await self._check_quotas(run)
         if self._dispatcher.reserve(run):
             self._leases.grant(run)
         batch = self._batch(run, spec, seeds)
         if said is not None:
             batch.add(self._ports.statements.add_audit, said)
-        written = self._ports.committer.submit(batch)
+        written = self._ports.committer.submit(batch) if near is None else asyncio.ensure_future(self._daily.write(run, batch, near))
         try:
             await asyncio.shield(written)
         except asyncio.CancelledError:
             written.add_done_callback(lambda _: self._dispatcher.unreserve(run))  # it is stored without its caller
             raise
-        except IntegrityError:
+        except (IntegrityError, QuotaReached):  # the twin of one that came at the same moment may have taken the last place
             self._dispatcher.unreserve(run)
             known = await self._twin(run)
             if known is None:
@@ -90,8 +92,10 @@ class Admission:
         self.overload.accepted(run.tenant_id, queued=run.lease_owner is None)
         return run, True
 
-    async def _check_quotas(self, run: RunRecord) -> None:
-        """Let a new run in unless its tenant has started, or lets wait, as many as it may; those that come at once may be a few more.
+    async def _check_quotas(self, run: RunRecord) -> int | None:
+        """Let a new run in unless its tenant lets wait, or has started, as many as it may; returns a bound on a day's runs that is near.
+
+        Of those that come at once a few more than allowed may wait; more than a day's do not start.
 
         Raises:
             QuotaReached: so it is.
@@ -102,9 +106,7 @@ class Admission:
             raise QuotaReached(
                 f"{waiting} runs of your organisation wait already.", hint="Start more later.", retry_after_s=5.0, limit=waiting
             )
-        if a_day is not None and await started_since(self._ports.database, run.tenant_id, run.created_at - DAY) >= a_day:
-            hint = "Start more later, or ask whoever runs this server for more."
-            raise QuotaReached(f"Your organisation has started {a_day} runs in 24 hours.", hint=hint, retry_after_s=600.0, limit=a_day)
+        return None if a_day is None or await self._daily.is_far(run, a_day) else a_day
 
     def _batch(self, run: RunRecord, spec: Any, seeds: Sequence[NodeRecord]) -> Batch:
         statements, batch = self._ports.statements, Batch()

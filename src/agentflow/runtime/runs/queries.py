@@ -73,7 +73,9 @@ async def list_runs(database: Database, subject: Subject, which: RunFilter, page
         query = query.where(_behind(column, name, page.cursor, descending=descending))
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
-    async with database.reading(subject.tenant_id) as session:
+    # Who asks for the children of a run has just heard of them.
+    opened = database.listing if which.parent_run_id is None else database.reading
+    async with opened(subject.tenant_id) as session:
         rows = (await session.execute(query, sight)).all()
         total = await session.scalar(select(func.count()).select_from(RUNS).where(*where), sight) if page.count else None
     records = [to_run(row) for row in rows[: page.limit]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
 from agentflow.infra.db.engine import Database
 from agentflow.kit.ids import first_id
@@ -29,11 +29,15 @@ class TenantRuns:
     running: int
 
 
+def started(tenant_id: str, moment: datetime) -> Select[int]:
+    """Return the query for how many runs a tenant has started since a moment, children of others not among them."""
+    return select(func.count()).where(RunRow.tenant_id == tenant_id, RunRow.id >= first_id(moment), RunRow.parent_run_id.is_(None))
+
+
 async def started_since(database: Database, tenant_id: str, moment: datetime) -> int:
     """Return how many runs a tenant has started since a moment."""
-    mine = (RunRow.tenant_id == tenant_id, RunRow.id >= first_id(moment), RunRow.parent_run_id.is_(None))
     async with database.reading(tenant_id) as session:
-        return int(await session.scalar(select(func.count()).where(*mine)) or 0)
+        return int(await session.scalar(started(tenant_id, moment)) or 0)
 
 
 async def runs_of_tenant(database: Database, tenant_id: str, now: datetime) -> TenantRuns:

@@ -164,7 +164,7 @@ class ConnectionService:
         Raises:
             Malformed: unknown sort field, or a cursor of another list.
         """
-        async with self._database.reading(subject.tenant_id) as session:
+        async with self._database.listing(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, page, kind)
         return Page([_wire(row) for row in found.items], found.next_cursor, found.total)
 

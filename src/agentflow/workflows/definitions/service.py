@@ -131,7 +131,7 @@ class WorkflowService:
         Raises:
             Malformed: unknown status or sort field, or a cursor of another list.
         """
-        async with self._database.reading(subject.tenant_id) as session:
+        async with self._database.listing(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, which, page)
             specs = await repository.current_specs(session, subject, found.items)
         return Page([to_workflow(row, shown(subject, row.id, specs[row.id])) for row in found.items], found.next_cursor, found.total)

@@ -13,7 +13,10 @@ class LinkRow(Base, TenantOwned):
     """A link to a workflow: whoever has its secret sees the workflow, and a member may take on its role. Only a hash is kept."""
 
     __tablename__ = "workflow_links"
-    __table_args__ = (Index("ix_workflow_links_workflow_id", "tenant_id", "workflow_id", "id"),)
+    __table_args__ = (
+        Index("ix_workflow_links_workflow_id", "tenant_id", "workflow_id", "id"),
+        Index("ix_workflow_links_of", "workflow_id"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     workflow_id: Mapped[str] = mapped_column(Id, ForeignKey("workflows.id", ondelete="CASCADE"))

@@ -176,6 +176,31 @@ def usage(
     )
 
 
+@app.command()
+def update(
+    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="Id of the organisation.")] = "current",
+    name: Annotated[str | None, typer.Option("--name", help="Its name from now on.")] = None,
+    second_factor: Annotated[
+        bool | None,
+        typer.Option("--demand-second-factor/--no-second-factor", help="Whether members who sign in have to have a second factor."),
+    ] = None,
+    server: Server = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rename an organisation, or say what it demands of who signs in."""
+    from agentflow.entrypoints.cli.sync import with_client
+
+    changes = {"name": name, "second_factor_required": second_factor}
+    given = {field: value for field, value in changes.items() if value is not None}
+    changed = with_client(server, data_dir, lambda client: client.patch(f"/tenants/{tenant}", given))
+    if as_json:
+        emit_json(changed)
+        return
+    demand = "demands a second factor" if changed["second_factor_required"] else "demands no second factor"
+    Printer().line(f"{changed['name']} {demand}")
+
+
 @app.command("set-quotas")
 def set_quotas(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Id of the organisation.")],

@@ -10,6 +10,7 @@ from agentflow.interfaces.rest.middleware.correlation import Correlation
 from agentflow.interfaces.rest.middleware.cross_origin import CrossOrigin
 from agentflow.interfaces.rest.middleware.failures import Failures
 from agentflow.interfaces.rest.middleware.observation import Observation
+from agentflow.interfaces.rest.middleware.own_writes import OwnWrites
 from agentflow.interfaces.rest.middleware.rate_limits import RateLimits
 from agentflow.interfaces.rest.middleware.security_headers import SecurityHeaders
 from agentflow.interfaces.rest.middleware.shedding import Shedding
@@ -28,6 +29,7 @@ def _cross_origin(settings: Settings) -> Mapping[str, Any] | None:
 MIDDLEWARE: tuple[tuple[Any, Callable[[Settings], Mapping[str, Any] | None]], ...] = (
     (BodyLimit, lambda settings: {"max_bytes": settings.max_body_bytes}),
     (Shedding, _nothing),
+    (OwnWrites, lambda settings: {} if settings.database_replica_url else None),
     (RateLimits, _nothing),
     (Target, lambda settings: {"hosts": settings.allowed_hosts}),
     (Failures, _nothing),

@@ -1,4 +1,4 @@
-"""Noting when sessions and keys were used last: beside the requests, and many in one transaction."""
+"""Noting when something was used last: beside the work that uses it, and many in one transaction."""
 
 import asyncio
 import contextlib
