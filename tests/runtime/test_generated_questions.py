@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -76,16 +77,16 @@ class Theatre:
         if self._open is not None:
             await self._open.__aexit__(None, None, None)
 
-    async def play(self, spec: dict[str, Any], decisions: dict[str, str], draw: Any) -> Run:
-        """Run a graph to its end, doing at each turn what is drawn: answer one that is open, let time pass, restart."""
+    async def play(self, spec: dict[str, Any], decisions: dict[str, str], choices: Random) -> Run:
+        """Run a graph to its end, doing at each turn what is chosen: answer one that is open, let time pass, restart."""
         run = await self.runs.start_inline(SUBJECT, spec, {})
         while not (run := await self.runs.wait(SUBJECT, run.id, 10, or_parked=True)).status.is_terminal:
             page = await self.runs.inbox.list(SUBJECT, InboxFilter(run_id=run.id), PageRequest(limit=200))
             waiting = [item.node_id for item in page.items if item.status == "open"]
             answerable = sorted(name for name in waiting if decisions[name] != "expire")
-            act = draw(st.sampled_from([*(["answer"] * 3 if answerable else ["expire"]), "expire", "restart"]))
+            act = choices.choice([*(["answer"] * 3 if answerable else ["expire"]), "expire", "restart"])
             if act == "answer":
-                await self._answer(run.id, draw(st.sampled_from(answerable)), decisions)
+                await self._answer(run.id, choices.choice(answerable), decisions)
             elif act == "expire":
                 self.clock.ahead += timedelta(seconds=HOUR + 1)
             else:
@@ -116,12 +117,13 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(graph=graphs(), data=st.data())
-def test_questions_in_any_order_come_to_the_same_result(theatre: tuple[asyncio.Runner, Theatre], graph: Any, data: st.DataObject):
+@given(graph=graphs(), seed=st.integers(0, 2**32))
+def test_questions_in_any_order_come_to_the_same_result(theatre: tuple[asyncio.Runner, Theatre], graph: Any, seed: int):
     """Each is asked once and settled once, whatever happens in between."""
     runner, made = theatre
     spec, decisions = graph
-    run = runner.run(made.play(spec, decisions, data.draw))
+    # Not drawn one by one: which questions are open depends on the moment, and Hypothesis takes other choices after equal draws for a fault.
+    run = runner.run(made.play(spec, decisions, Random(seed)))
     assert run.status == "succeeded", run.error
     expected = predicted(spec, decisions)
     assert run.outputs == expected

@@ -22,6 +22,7 @@ from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.db.as_tenant import reading_as
 from agentflow.infra.db.bulk import PREPARED
 from agentflow.infra.db.driver_url import for_driver
+from agentflow.infra.db.ending import EndingConnection
 from agentflow.infra.db.failures import is_busy, is_conflict
 from agentflow.infra.db.liveness import replace_dead_connections
 from agentflow.infra.db.lost import end_process_on_lost_write
@@ -149,7 +150,13 @@ class Database:
         except OSError as error:
             raise UnsupportedDatabase(f"The folder {folder} cannot be made: {error.strerror}.", hint="Name another file.") from error
         engine = create_async_engine(
-            self.url, poolclass=MeasuredPool, pool_size=pool_size, max_overflow=0, pool_timeout=_POOL_WAIT_S, hide_parameters=True
+            self.url,
+            poolclass=MeasuredPool,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=_POOL_WAIT_S,
+            hide_parameters=True,
+            connect_args={"factory": EndingConnection},
         )
         _as_sqlite(engine.sync_engine)
         tell_damage(engine.sync_engine, self._note_damage)
@@ -177,7 +184,7 @@ class Database:
             self.url.set(drivername="sqlite+pysqlite"),
             execution_options={"writes": True},
             hide_parameters=True,
-            connect_args={"cached_statements": PREPARED},
+            connect_args={"cached_statements": PREPARED, "factory": EndingConnection},
             poolclass=MeasuredThreadPool,
             pool_size=pool_size,
             max_overflow=_OWN_THREADS,
