@@ -133,6 +133,8 @@ class BareWorkspace:
     def check(self, document: Any) -> ValidationResult:
         return validate(document, self._registry, self._settings)
 
+    structure = check
+
     def uses(self, document: Any) -> Uses:
         return uses_of(document, self._registry, self._settings)
 

@@ -23,7 +23,7 @@ def build_plan(spec: WorkflowSpec, registry: NodeRegistry, renderer: Renderer) -
         InvalidSpec: the specification names a node type that this installation lacks, or has no start; a stored specification can
             outlive a plugin.
     """
-    ways = flow_edges(spec, registry)
+    ways = flow_edges(spec.nodes, spec.edges, registry)
     loops = _loops(ways)
     edges = tuple(_edge(index, way, loops) for index, way in enumerate(ways))
     incoming = _grouped((edge.target, edge) for edge in edges if edge.loop is None)

@@ -84,8 +84,7 @@ class Graph:
     @cached_property
     def ways(self) -> Sequence[FlowEdge]:
         """Every way, with pointers into the whole document."""
-        spec = WorkflowSpec.model_construct(name="", nodes=self.all_nodes, edges=self.edges)
-        found = flow_edges(spec, self.catalog)
+        found = flow_edges(self.all_nodes, self.edges, self.catalog)
         if not self.base:
             return found
         return [FlowEdge(way.source, way.target, way.kind, self.at(way.path), way.condition, way.loop) for way in found]

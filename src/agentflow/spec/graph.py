@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from agentflow.kit.json import pointer
 from agentflow.spec.catalog import NodeCatalog
-from agentflow.spec.model import END, LoopPolicy, Node, WorkflowSpec
+from agentflow.spec.model import END, Edge, LoopPolicy, Node
 
 
 class EdgeKind(StrEnum):
@@ -43,16 +43,16 @@ class FlowEdge:
     loop: LoopPolicy | None = None
 
 
-def flow_edges(spec: WorkflowSpec, catalog: NodeCatalog) -> list[FlowEdge]:
-    """Return every way of ``spec`` in document order: first those that nodes imply, then ``edges``.
+def flow_edges(nodes: Sequence[Node], edges: Sequence[Edge], catalog: NodeCatalog) -> list[FlowEdge]:
+    """Return every way between ``nodes`` in document order: first those that nodes imply, then ``edges``.
 
     An entry under ``edges`` from a router to one of its own routes only repeats the route (it may add a condition or a loop), so the
     two are one way. Targets may not exist: the validator reports them.
     """
-    implied = [edge for index, node in enumerate(spec.nodes) for edge in _implied(index, node, catalog)]
+    implied = [edge for index, node in enumerate(nodes) for edge in _implied(index, node, catalog)]
     routes = {(edge.source, edge.target): place for place, edge in enumerate(implied) if edge.kind is EdgeKind.ROUTE}
     declared: list[FlowEdge] = []
-    for edge in _declared(spec):
+    for edge in _declared(edges):
         place = routes.get((edge.source, edge.target))
         if place is None:
             declared.append(edge)
@@ -75,8 +75,8 @@ def _implied(index: int, node: Node, catalog: NodeCatalog) -> Iterator[FlowEdge]
         yield FlowEdge(node.id, node.compensate, EdgeKind.COMPENSATE, f"/nodes/{index}/compensate")
 
 
-def _declared(spec: WorkflowSpec) -> Iterator[FlowEdge]:
-    for index, edge in enumerate(spec.edges):
+def _declared(edges: Sequence[Edge]) -> Iterator[FlowEdge]:
+    for index, edge in enumerate(edges):
         for place, target in enumerate(edge.targets):
             path = f"/edges/{index}/to" + ("" if isinstance(edge.to, str) else f"/{place}")
             yield FlowEdge(edge.from_, target, EdgeKind.EDGE, path, edge.condition, edge.loop)

@@ -26,6 +26,11 @@ class Uses:
     variables: frozenset[str] | None
     sources: frozenset[str]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the document needs nothing besides itself."""
+        return not self.secrets and not self.sources and self.variables == frozenset()
+
 
 def uses_of(document: JsonValue, catalog: NodeCatalog, limits: Limits) -> Uses:
     """Return what a document uses; what of it cannot be read uses nothing."""

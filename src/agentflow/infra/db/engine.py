@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from agentflow.errors import AgentFlowError, Kind
 from agentflow.infra.db.as_tenant import reading_as
+from agentflow.infra.db.at_once import QuickReads
 from agentflow.infra.db.bulk import PREPARED
 from agentflow.infra.db.driver_url import for_driver
 from agentflow.infra.db.ending import EndingConnection
@@ -114,7 +115,7 @@ class Database:
         self._writer = asyncio.Lock() if self.is_sqlite else None
         self._bulk_engine = self._thread_engine(pool_size) if self.is_sqlite else None
         self._bulk_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._at_once = self._thread_engine(1, waits=False).execution_options(single=True) if self.is_sqlite else None
+        self._at_once = QuickReads(self._thread_engine(1, waits=False)) if self.is_sqlite else None
         self._read_threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
         self._threaded_reads = None
         if self._bulk_engine is not None:
@@ -287,7 +288,7 @@ class Database:
             async with self._reader(tenant_id) as connection:
                 return (await connection.execute(statement, values)).all()
         try:
-            return _rows(self._at_once, statement, values)
+            return self._at_once.rows(statement, values)
         except OperationalError as error:
             if not is_busy(error):
                 raise
@@ -348,8 +349,9 @@ class Database:
         await self.engine.dispose()
         self._bulk_thread.shutdown()
         self._read_threads.shutdown()
-        for engine in filter(None, (self._bulk_engine, self._at_once)):
-            engine.dispose()
+        for opened in (self._bulk_engine, self._at_once):
+            if opened is not None:
+                opened.dispose()
 
 
 def _named(tenant_id: str | None) -> None:
