@@ -7,15 +7,15 @@ process at a time lengthens the chain of a tenant, because it holds the row of t
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, tuple_
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from agentflow.errors import AgentFlowError
@@ -46,11 +46,15 @@ _RECORDS: Table = AuditRow.__table__  # type: ignore[assignment]  # declarative 
 _HEADS: Table = AuditHeadRow.__table__  # type: ignore[assignment]
 _ANCHORS: Table = AuditAnchorRow.__table__  # type: ignore[assignment]
 _SEAL = BulkUpdate("seal_audit", 0, _RECORDS, "id", ("seq", "hash"))
-_HEAD = select(_HEADS).where(_HEADS.c.tenant_id == bindparam("tenant")).with_for_update()
+_MOVE = BulkUpdate("move_heads", 0, _HEADS, "tenant_id", ("seq", "hash", "at", "signature"))
+# In order, so that two processes do not wait for each other.
+_HEADS_OF = (
+    select(_HEADS).where(_HEADS.c.tenant_id.in_(bindparam("tenants", expanding=True))).order_by(_HEADS.c.tenant_id).with_for_update()
+)
 _UNSEALED = (
     select(_RECORDS).where(_RECORDS.c.tenant_id == bindparam("tenant"), _RECORDS.c.seq.is_(None)).order_by(_RECORDS.c.id).limit(_BATCH)
 )
-_MOVE = update(_HEADS).where(_HEADS.c.tenant_id == bindparam("tenant"))
+_ANCHORED = select(_ANCHORS.c.tenant_id, _ANCHORS.c.seq)
 _WAITING = select(_RECORDS.c.tenant_id).where(_RECORDS.c.seq.is_(None)).distinct().limit(_TENANTS)
 
 
@@ -62,6 +66,15 @@ class _Chain:
     mac_key: bytes
     sign_key: bytes
     due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """What is to be sealed, and the end of its chain behind it."""
+
+    sealed: Sequence[dict[str, Any]]
+    seq: int
+    hash: bytes
 
 
 class Sealer:
@@ -145,15 +158,25 @@ class Sealer:
         return _Chain(tenant_id, mac_key, sign_key, due)
 
     def _extend_all(self, connection: Connection, chains: Sequence[_Chain]) -> list[tuple[bool, Anchor | None]]:
-        return [self._extend(connection, chain) for chain in chains]
+        """Seal one batch of each chain; returns for each whether there may be more, and the anchor that was made, if one was.
 
-    def _extend(self, connection: Connection, chain: _Chain) -> tuple[bool, Anchor | None]:
-        """Seal one batch; returns whether there may be more, and the anchor that was made, if one was."""
-        tenant_id = chain.tenant_id
-        head = connection.execute(_HEAD, {"tenant": tenant_id}).one_or_none()
-        seq, hash_ = (0, START) if head is None else (head.seq, head.hash)
-        found = [row._asdict() for row in connection.execute(_UNSEALED, {"tenant": tenant_id})]
-        sealed, forged = [], 0
+        In few statements, for nobody else writes to SQLite meanwhile, and each waits for the interpreter.
+        """
+        of_all = {"tenants": [chain.tenant_id for chain in chains]}
+        heads = {row.tenant_id: (row.seq, row.hash) for row in connection.execute(_HEADS_OF, of_all)}
+        grown = [self._links(connection, chain, *heads.get(chain.tenant_id, (0, START))) for chain in chains]
+        now = self._clock.now()
+        ends = [anchor(chain.sign_key, chain.tenant_id, more.seq, more.hash, now) for chain, more in zip(chains, grown, strict=True)]
+        self._store(connection, [record for more in grown for record in more.sealed])
+        moved = [asdict(end) for end, more in zip(ends, grown, strict=True) if more.sealed]
+        self._move_heads(connection, moved, heads.keys())
+        made = self._add_anchors(connection, [end for end, chain in zip(ends, chains, strict=True) if chain.due and end.seq])
+        return [(len(more.sealed) == _BATCH, end if end in made else None) for more, end in zip(grown, ends, strict=True)]
+
+    def _links(self, connection: Connection, chain: _Chain, seq: int, hash_: bytes) -> _Grown:
+        """Return the links of what is not sealed yet, behind the end of a chain."""
+        found = [row._asdict() for row in connection.execute(_UNSEALED, {"tenant": chain.tenant_id})]
+        sealed, forged = list[dict[str, Any]](), 0
         for row in found:
             of_record = digest(row)
             if not same(mac(chain.mac_key, of_record), row["mac"]):
@@ -163,29 +186,31 @@ class Sealer:
             sealed.append({"id": row["id"], "seq": seq, "hash": hash_})
         if forged:
             FORGED.inc()
-            log.error("records of the audit log were not written by this program", tenant_id=tenant_id, count=forged)
-        end = anchor(chain.sign_key, tenant_id, seq, hash_, self._clock.now())
+            log.error("records of the audit log were not written by this program", tenant_id=chain.tenant_id, count=forged)
+        return _Grown(sealed, seq, hash_)
+
+    def _store(self, connection: Connection, sealed: list[dict[str, Any]]) -> None:
         if sealed:
             _SEAL.execute(connection, sealed)
-            self._move_head(connection, end, is_new=head is None)
             SEALED.inc(len(sealed))
-        made = end if chain.due and seq and self._add_anchor(connection, end) else None
-        return len(sealed) == _BATCH, made
 
-    def _move_head(self, connection: Connection, end: Anchor, *, is_new: bool) -> None:
-        values = {"seq": end.seq, "hash": end.hash, "at": end.at, "signature": end.signature}
-        if is_new:
-            connection.execute(insert(_HEADS), {"tenant_id": end.tenant_id, **values})
-        else:
-            connection.execute(_MOVE, {"tenant": end.tenant_id, **values})
+    def _move_heads(self, connection: Connection, moved: Sequence[dict[str, Any]], known: Container[str]) -> None:
+        old, new = [row for row in moved if row["tenant_id"] in known], [row for row in moved if row["tenant_id"] not in known]
+        if old:
+            _MOVE.execute(connection, old)
+        if new:
+            connection.execute(insert(_HEADS), new)
 
-    def _add_anchor(self, connection: Connection, end: Anchor) -> bool:
-        known = select(_ANCHORS.c.seq).where(_ANCHORS.c.tenant_id == end.tenant_id, _ANCHORS.c.seq == end.seq)
-        if connection.execute(known).first() is not None:
-            return False
-        row = {"tenant_id": end.tenant_id, "seq": end.seq, "hash": end.hash, "at": end.at, "signature": end.signature}
-        connection.execute(insert(_ANCHORS).values(row))
-        return True
+    def _add_anchors(self, connection: Connection, ends: Sequence[Anchor]) -> Sequence[Anchor]:
+        """Keep those ends that are not kept yet; returns them."""
+        if not ends:
+            return []
+        place = tuple_(_ANCHORS.c.tenant_id, _ANCHORS.c.seq)
+        known = {tuple(row) for row in connection.execute(_ANCHORED.where(place.in_([(end.tenant_id, end.seq) for end in ends])))}
+        made = [end for end in ends if (end.tenant_id, end.seq) not in known]
+        if made:
+            connection.execute(insert(_ANCHORS), [asdict(end) for end in made])
+        return made
 
     async def keep_outside(self, made: Sequence[Anchor]) -> None:
         """Keep anchors where who alters the database does not reach them."""
