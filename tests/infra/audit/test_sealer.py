@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from agentflow.identity.permissions import ALL_PERMISSIONS
 from agentflow.identity.subject import Subject
-from agentflow.infra.audit.models import AuditRow
+from agentflow.infra.audit.models import AuditAnchorRow, AuditHeadRow, AuditRow
 from agentflow.infra.audit.sealer import Sealer
 from agentflow.infra.audit.trail import Deed, Trail
 from agentflow.infra.db.engine import Database
@@ -75,3 +75,26 @@ async def test_records_of_others_are_not_sealed(database: Database, tmp_path: Pa
         await session.execute(insert(AuditRow).values(forged))
     await (await sealer_of(database, tmp_path)).seal(actor.tenant_id)
     assert {row.action: row.seq for row in await chain(database, actor)} == {"thing.changed": 2, "thing.forged": None}
+
+
+async def test_chains_of_any_age_are_lengthened_together(database: Database, tmp_path: Path):
+    """A tenant's first record and another's next are sealed in one go, each behind its own chain; an end is anchored once."""
+    trail = await new_trail(database, tmp_path)
+    old, new = (Subject(new_id(), new_id(), ALL_PERMISSIONS, name) for name in ("old", "new"))
+    await write(database, trail, old, 1)
+    await (await sealer_of(database, tmp_path)).seal_all()
+    await write(database, trail, old, 2)
+    await write(database, trail, new, 1)
+    for _ in range(2):
+        other = await sealer_of(database, tmp_path)
+        await other.seal_all()
+        for actor in (old, new):
+            await other.seal(actor.tenant_id, anchor_now=True)
+    for actor, anchored in ((old, [1, 3]), (new, [1])):
+        async with database.reading() as session:
+            head = (await session.scalars(select(AuditHeadRow).where(AuditHeadRow.tenant_id == actor.tenant_id))).one()
+            ends = select(AuditAnchorRow.seq).where(AuditAnchorRow.tenant_id == actor.tenant_id).order_by(AuditAnchorRow.seq)
+            assert (await session.scalars(ends)).all() == anchored
+        rows = await chain(database, actor)
+        assert [row.seq for row in rows] == list(range(1, anchored[-1] + 1))
+        assert (head.seq, head.hash) == (rows[-1].seq, rows[-1].hash)
