@@ -1,7 +1,6 @@
 """Cleaning up what is over: sessions, tokens, counts of attempts, guests."""
 
 import asyncio
-import contextlib
 from datetime import timedelta
 
 import structlog
@@ -11,6 +10,7 @@ from agentflow.identity.accounts.registration import Registration
 from agentflow.identity.attempts import Attempts
 from agentflow.identity.sessions.service import Sessions
 from agentflow.identity.tokens.one_time import OneTimeTokens
+from agentflow.kit.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -54,10 +54,7 @@ class Housekeeping:
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def clean(self) -> None:
         """Look once."""

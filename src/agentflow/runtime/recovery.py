@@ -1,7 +1,6 @@
 """Keeps the leases of this process alive and puts runs without a living owner back into the queue, by the same door as new ones."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -9,6 +8,7 @@ from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
 from agentflow.config.settings import Settings
+from agentflow.kit.tasks import ended
 from agentflow.runtime.dispatch.base import Dispatcher
 from agentflow.runtime.dispatch.pool import WorkerPool
 from agentflow.runtime.queue.claims import Claims
@@ -45,11 +45,7 @@ class Recovery:
 
     async def stop(self) -> None:
         """Stop both tasks."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await ended(*self._tasks)
 
     async def renew(self) -> None:
         """Prolong the leases, stop runs whose cancellation another process asked for, and tell those that something has come for."""

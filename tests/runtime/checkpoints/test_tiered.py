@@ -1,5 +1,6 @@
 """The tier of checkpoints in Redis: what goes there and when, what comes back to the database, and what happens when Redis is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.group_commit import Batch, GroupCommitter, Statement
 from agentflow.infra.redis import open_redis
+from agentflow.kit import tasks
 from agentflow.kit.ids import new_id
 from agentflow.runtime.checkpoints import hot
 from agentflow.runtime.checkpoints.hot import HotTier, key_of
@@ -235,3 +237,17 @@ async def test_a_redis_that_is_away_at_the_start_is_no_error(redis_process: Redi
     await tier._up.wait()
     assert await tier.read("agentflow:checkpoints:x") == {}
     await tier.stop()
+
+
+async def test_the_tier_stops_at_any_moment_of_sending(redis_process: RedisProcess, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the client loses the cancellation; what was put is there."""
+    monkeypatch.setattr(tasks, "AGAIN_S", 0.01)
+    for turns in range(30):
+        tier = HotTier(open_redis(redis_process.url), ttl_s=60, write_back_s=3600)
+        await tier.start()
+        tier.put(key_of(TENANT, "t"), b"%d" % turns, b"value")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await tier.stop()
+    assert await redis.hlen(key_of(TENANT, "t")) == 30

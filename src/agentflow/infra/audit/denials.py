@@ -6,7 +6,6 @@ A process that is killed loses those of its last half second.
 """
 
 import asyncio
-import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agentflow.errors import AgentFlowError
 from agentflow.infra.audit.trail import DENIED, Actor, Deed, Trail
 from agentflow.kit.clock import Clock
+from agentflow.kit.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -134,9 +134,7 @@ class Denials:
     async def stop(self) -> None:
         """Write what is there, and stop."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
             await self.flush()
 
     async def _periodically(self) -> None:

@@ -5,7 +5,6 @@ to be deleted is verified first, for its deletion would be the end of every trac
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from agentflow.infra.audit.trail import DONE, MAC_PURPOSE, PROGRAM, Deed, Doer, 
 from agentflow.infra.db.engine import Database
 from agentflow.infra.keys.ring import KeyRing
 from agentflow.kit.clock import Clock
+from agentflow.kit.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -72,10 +72,7 @@ class Pruner:
 
     async def stop(self) -> None:
         """Stop; what is under way is cut at a transaction."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _periodically(self, interval_s: float) -> None:
         while True:

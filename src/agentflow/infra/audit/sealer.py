@@ -28,6 +28,7 @@ from agentflow.infra.db.engine import Database
 from agentflow.infra.keys.ring import KeyRing
 from agentflow.kit import json
 from agentflow.kit.clock import Clock, iso
+from agentflow.kit.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -106,9 +107,7 @@ class Sealer:
     async def stop(self) -> None:
         """Seal what is there, and stop."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
             await self._once()
 
     async def _periodically(self) -> None:

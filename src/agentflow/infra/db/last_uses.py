@@ -69,5 +69,6 @@ class LastUses:
                 log.warning("uses were not noted", count=len(rows), error=str(error))  # no reason to fail anything
             self._noted = {row_id: at for row_id, at in self._noted.items() if now - at < EVERY}
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), PAUSE_S)
+                async with asyncio.timeout(PAUSE_S):
+                    await self._closing.wait()
         self._task = None

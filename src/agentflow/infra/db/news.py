@@ -5,7 +5,6 @@ then. Messages that are sent close together share a notification.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,8 @@ import asyncpg
 import orjson
 import structlog
 from sqlalchemy.engine.url import URL
+
+from agentflow.kit.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +52,7 @@ class News:
 
     async def stop(self) -> None:
         """Close the connection."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     def send(self, item: Item) -> None:
         """Tell the other processes; never waits. The same message twice before it is sent is one."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,6 +11,8 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from agentflow.kit.tasks import ended
 
 if TYPE_CHECKING:
     from agentflow.infra.db.engine import Database
@@ -64,10 +66,7 @@ class Standby:
 
     async def close(self) -> None:
         """Stop looking, and close every connection."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
         await self._database.close()
 
     async def ping(self) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from agentflow.infra.limits.base import Ask, Buckets, Line
 from agentflow.kit.ids import new_id
+from agentflow.kit.tasks import ended
 
 log = structlog.get_logger(__name__)
 
@@ -71,11 +72,7 @@ class Lines:
         tasks = [*self._settling, *(keeper.task for keeper in self._open.values())]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=CLOSING_S)
-            for task in late:
-                task.cancel()
-            for task in late:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await ended(*late)
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +133,8 @@ class _Keeper:
                 next_s = await self._turn()
                 if self._waiters:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._looked.wait(), min(max(next_s, SHORTEST_SLEEP_S), LONGEST_SLEEP_S))
+                        async with asyncio.timeout(min(max(next_s, SHORTEST_SLEEP_S), LONGEST_SLEEP_S)):
+                            await self._looked.wait()
         except Exception as error:
             log.exception("a line broke down", line=self.line.key)
             for waiter in self._waiters.values():

@@ -1,13 +1,13 @@
 """How late the event loop is: what every request and run of the process waits for, whoever holds it up."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from prometheus_client import Histogram
 
 from agentflow.infra.observability.metrics import QUICK_SECONDS
+from agentflow.kit.tasks import ended
 
 INTERVAL_S = 0.5
 LAG = Histogram(
@@ -22,9 +22,7 @@ async def measured_loop() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await ended(task)
 
 
 async def _measure() -> None:

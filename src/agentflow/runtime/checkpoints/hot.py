@@ -5,13 +5,14 @@ away, empty or behind: then checkpoints go to the database, and a run that is ta
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
+
+from agentflow.kit.tasks import ended
 
 if TYPE_CHECKING:
     from agentflow.infra.redis import RedisClient
@@ -85,11 +86,7 @@ class HotTier:
 
     async def stop(self) -> None:
         """Send what waits, then stop and close the client."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await ended(*self._tasks)
         await self._flush()
         await self._redis.aclose()
 

@@ -1,7 +1,6 @@
 """Retention: deletes in small steps, one process at a time, whatever is no longer to be kept."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ from agentflow.infra.db.engine import Database
 from agentflow.infra.db.exclusive import exclusive
 from agentflow.infra.objects.objects import Objects
 from agentflow.kit.clock import Clock
+from agentflow.kit.tasks import ended
 from agentflow.runtime.records.models import RunRow
 from agentflow.runtime.records.repository import get_run
 from agentflow.runtime.retention import leftovers
@@ -82,10 +82,7 @@ class Retention:
 
     async def stop(self) -> None:
         """Stop; what is under way is cut at a transaction."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _periodically(self) -> None:
         while True:
