@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from agentflow.errors import Unavailable
 from agentflow.infra.db import group_commit
 from agentflow.infra.db.engine import Database
-from agentflow.infra.db.group_commit import Batch, Fenced, GroupCommitter, Guard, Statement
+from agentflow.infra.db.group_commit import TOLD_AT_ONCE, Batch, Fenced, GroupCommitter, Guard, Statement
 from agentflow.infra.db.types import JsonText
 from agentflow.kit.json import InvalidJson
 
@@ -88,6 +89,39 @@ async def test_a_large_load_is_cut_into_transactions(committer: GroupCommitter, 
     await asyncio.gather(*[committer.submit(adding(3 * n, 3 * n + 1, 3 * n + 2)) for n in range(20)])
     assert group_commit.COMMITS._value.get() - before == 5
     assert await stored(items) == list(range(60))
+
+
+async def test_the_callers_of_a_large_commit_leave_room_for_others(committer: GroupCommitter) -> None:
+    """They hear of it in the order in which they asked, a few in a turn of the event loop; those of the next commit come behind them."""
+    told: list[tuple[int, int]] = []
+    turn = 0
+
+    async def caller(number: int) -> None:
+        await committer.submit(adding(number))
+        told.append((number, turn))
+
+    async def turns() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    counting = asyncio.create_task(turns())
+    await asyncio.gather(*(caller(number) for number in range(200)))
+    counting.cancel()
+    assert [number for number, _ in told] == list(range(200))
+    together = Counter(turn for _, turn in told)
+    assert max(together.values()) <= 2 * TOLD_AT_ONCE
+    assert len(together) >= 200 / (2 * TOLD_AT_ONCE)
+
+
+async def test_stopping_waits_until_everyone_is_told(items: Database) -> None:
+    """However many callers a last commit has, none is left waiting."""
+    committer = GroupCommitter(items, check)
+    committer.start()
+    futures = [committer.submit(adding(number)) for number in range(200)]
+    await committer.stop()
+    assert all(future.done() for future in futures)
 
 
 async def test_statements_run_by_rank_and_rows_in_the_order_given(committer: GroupCommitter, items: Database) -> None:

@@ -6,6 +6,7 @@ is waiting, writes it in one transaction and resolves the futures. Batches of on
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -33,6 +34,8 @@ FAILED = Counter(
 FENCED = Counter("agentflow_fenced_writes_total", "Batches refused because their run has another owner by now: late writes of a zombie.")
 
 MAX_ROWS_PER_COMMIT = 5_000
+TOLD_AT_ONCE = 16
+"""Callers that go on in one turn of the event loop."""
 
 
 class Fenced(Exception):
@@ -69,6 +72,7 @@ class Batch:
 
 
 Statement: TypeAlias = BulkStatement
+Outcome: TypeAlias = tuple[asyncio.Future[None], Exception | None]
 GuardCheck: TypeAlias = Callable[[Connection, Sequence[Guard], Sequence[str]], set[Guard]]
 
 
@@ -87,6 +91,7 @@ class GroupCommitter:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._untold: deque[Outcome] = deque()
 
     def start(self) -> None:
         """Start the writing task on the running loop."""
@@ -98,6 +103,8 @@ class GroupCommitter:
         self._wake.set()
         if self._task is not None:
             await self._task
+        while self._untold:
+            self._tell_some()
 
     def submit(self, batch: Batch) -> asyncio.Future[None]:
         """Queue ``batch``; the future resolves when it is durable.
@@ -143,14 +150,28 @@ class GroupCommitter:
         COMMITS.inc()
         BATCHES.observe(len(taken))
         TIMES.observe(time.perf_counter() - began)
-        for batch, future in taken:
-            if future.done():
+        fenced = [batch.guard in refused for batch, _ in taken]
+        FENCED.inc(sum(fenced))
+        self._tell([(future, Fenced() if is_fenced else None) for (_, future), is_fenced in zip(taken, fenced, strict=True)])
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Resolve futures in order, a few in a turn of the event loop: the callers of a large commit would else have it to themselves."""
+        is_telling = bool(self._untold)
+        self._untold.extend(outcomes)
+        if not is_telling:
+            self._tell_some()
+
+    def _tell_some(self) -> None:
+        for _ in range(min(TOLD_AT_ONCE, len(self._untold))):
+            future, error = self._untold.popleft()
+            if future.done():  # its caller gave up
                 continue
-            if batch.guard in refused:
-                FENCED.inc()
-                future.set_exception(Fenced())
-            else:
+            if error is None:
                 future.set_result(None)
+            else:
+                future.set_exception(error)
+        if self._untold:
+            asyncio.get_running_loop().call_soon(self._tell_some)
 
     async def _write_apart(self, taken: list[tuple[Batch, asyncio.Future[None]]], error: Exception) -> None:
         """Find the batch that made a shared transaction fail by halving, so that its neighbours do not suffer."""
@@ -161,9 +182,7 @@ class GroupCommitter:
             return
         FAILED.inc(len(taken))
         log.warning("group commit failed", batches=len(taken), error=str(error))
-        for _, future in taken:
-            if not future.done():
-                future.set_exception(error)
+        self._tell([(future, error) for _, future in taken])
 
     async def _commit(self, batches: list[Batch]) -> set[Guard]:
         guards = list(dict.fromkeys(batch.guard for batch in batches if batch.guard is not None))
