@@ -6,12 +6,14 @@ python -m benchmarks.flood PORT KEY PATH --rate 2500 --seconds 20
 import argparse
 import asyncio
 import json
+import re
 from collections import Counter
 
 import uvloop
 
 CONNECTIONS = 400
 BODY = b'{"inputs": {}}'
+LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class _Client(asyncio.Protocol):
@@ -19,7 +21,7 @@ class _Client(asyncio.Protocol):
 
     def __init__(self, request: bytes, interval: float, until: float, answers: Counter[str]) -> None:
         self._request, self._interval, self._until, self._answers = request, interval, until, answers
-        self._due = 0.0
+        self._due, self._read = 0.0, b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -37,10 +39,13 @@ class _Client(asyncio.Protocol):
             self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Take an answer; those to starts are small enough to come in one piece."""
-        if not data.startswith(b"HTTP/1.1 "):
+        """Take an answer, in however many pieces it comes; the next request waits for its end."""
+        self._read += data
+        head, end, body = self._read.partition(b"\r\n\r\n")
+        if not end or len(body) < int(LENGTH.search(head)[1]):
             return
-        self._answers[data[9:12].decode()] += 1
+        self._answers[head[9:12].decode()] += 1
+        self._read = b""
         loop = asyncio.get_running_loop()
         self._due = max(self._due + self._interval, loop.time())
         loop.call_at(self._due, self._send)
