@@ -9,7 +9,9 @@ from agentflow.interfaces.rest.app import create_app
 from agentflow.interfaces.rest.openapi import document
 from scripts.reference.text import code, page, table
 
-_CONTAINER = SimpleNamespace(settings=Settings(), identity=SimpleNamespace(traffic=SimpleNamespace(routes={})))
+_CONTAINER = SimpleNamespace(
+    settings=Settings(), identity=SimpleNamespace(traffic=SimpleNamespace(routes={})), runs=SimpleNamespace(overload=None)
+)
 """All that an application asks of its container before the first request."""
 METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -13,6 +13,8 @@ from agentflow.config.settings import Settings
 from agentflow.entrypoints.protocol import guarded
 from agentflow.errors import Unavailable
 
+KEEP_ALIVE_S = 75
+"""Seconds that a connection may wait for its next request."""
 CLOSING_S = 5
 """Seconds that requests under way may take when the process stops; event streams end at once."""
 
@@ -41,14 +43,14 @@ def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """Return how an application is served."""
     return uvicorn.Config(
         app,
-        http=guarded(settings),
+        http=guarded(settings, app.state.gate),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=CLOSING_S,
     )
 

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agentflow.config.settings import Settings
 from agentflow.endpoints.answers import encode
+from agentflow.interfaces.rest.gate import Gate
 from agentflow.kit.ids import new_id
+from agentflow.runtime.runs.overload import Start
 
 PROGRESS_BYTES = 65_536
 """What has to come of a body in the time that its head may take."""
@@ -30,6 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """
 
     bounds: ClassVar[Settings]
+    gate: ClassVar[Gate | None]
     proxies: ClassVar[Sequence[IPv4Network | IPv6Network]]
     open_by_address: ClassVar[dict[str, int]]
 
@@ -37,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Count the connection, and wait for its first request."""
         super().connection_made(transport)
         self._awaits_head = True
+        self._is_at_head = False
         self._bytes = 0
         self._clock: asyncio.TimerHandle | None = None
         self._peer = self.client[0] if self.client else ""
@@ -70,12 +76,39 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Go on to the body."""
         self._awaits_head = False
+        self._is_at_head = True
         super().on_headers_complete()
+        self._is_at_head = False
 
     def on_message_complete(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request; where the answer came before the whole body, the time that it may take begins now."""
         self._awaits_head, self._bytes = True, 0
         super().on_message_complete()
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Turn a start of a run away at once, or hand a request to the application.
+
+        One that waited for the answer to another, ends its connection or finds answers unread goes to the application, which decides alike.
+        """
+        is_next = self._is_at_head and cycle.keep_alive and not self.flow.write_paused
+        self._unset_keepalive_if_required()  # an answer to the request before it, in the same piece, may have armed it
+        scope: Any = cycle.scope
+        found = self.gate.look(scope) if self.gate is not None and is_next else None
+        if isinstance(found, Response):
+            self._turn_away(cycle, found)
+        elif found is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            super()._start_asgi_task(cycle, partial(_until_over, found, app))
+
+    def _turn_away(self, cycle: RequestResponseCycle, answer: Response) -> None:
+        """Write a whole answer; what may come of the body is passed over."""
+        cycle.response_started = cycle.response_complete = True
+        head = b"".join(b"%b: %b\r\n" % header for header in (*cycle.default_headers, *answer.raw_headers))
+        self.transport.write(STATUS_LINE[answer.status_code] + head + b"\r\n" + bytes(answer.body))
+        cycle.on_response()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be read; the connection ends."""
@@ -109,6 +142,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
+async def _until_over(start: Start, app: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Count a start while its request lasts, wherever in the application it ends."""
+    try:
+        await app(scope, receive, send)
+    finally:
+        start.end()
+
+
 def _answer(status: int) -> bytes:
     phrase = HTTPStatus(status)
     request_id = new_id()
@@ -130,8 +171,8 @@ def _answer(status: int) -> bytes:
     return STATUS_LINE[status] + head.encode() + body
 
 
-def guarded(settings: Settings) -> type[GuardedProtocol]:
-    """Return the protocol of one server, with its bounds; trusted proxies may hold as many connections as they like."""
+def guarded(settings: Settings, gate: Gate | None) -> type[GuardedProtocol]:
+    """Return the protocol of one server, with its bounds and, where runs are started, its gate; trusted proxies may hold as many connections as they like."""
     proxies = [ip_network(text, strict=False) for text in sorted(settings.trusted_proxies)]
-    members: dict[str, Any] = {"bounds": settings, "proxies": proxies, "open_by_address": {}}
+    members: dict[str, Any] = {"bounds": settings, "gate": gate, "proxies": proxies, "open_by_address": {}}
     return type("BoundProtocol", (GuardedProtocol,), members)

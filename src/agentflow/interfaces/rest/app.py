@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from agentflow import __version__
 from agentflow.errors import AgentFlowError, Invalid
 from agentflow.interfaces.rest import docs, problems, refusals, system
+from agentflow.interfaces.rest.gate import Gate
 from agentflow.interfaces.rest.middleware import MIDDLEWARE
 from agentflow.interfaces.rest.openapi import OPEN
 from agentflow.interfaces.rest.router import routes
@@ -37,6 +38,7 @@ def create_app(container: Any) -> FastAPI:
     """
     app = _app(container, [*routes(), *docs.router.routes])
     app.state.doors = _doors(app.router.routes, app.state.traffic.routes)
+    app.state.gate = Gate(container.runs.overload)
     return app
 
 
@@ -51,7 +53,7 @@ def _app(container: Any, served: Iterable[BaseRoute]) -> FastAPI:
     app.state.container = container
     app.state.stopping = asyncio.Event()
     app.state.traffic = container.identity.traffic
-    app.state.doors = []
+    app.state.doors, app.state.gate = [], None
     # Not include_router: it would match every request twice and keep no flat list.
     app.router.routes.extend(served)
     app.add_exception_handler(AgentFlowError, _ours)

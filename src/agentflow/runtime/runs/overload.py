@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from agentflow.config.settings import Settings
 from agentflow.errors import RateLimited, Unavailable
 from agentflow.kit.interpreter import switch_often
+from agentflow.kit.tasks import ended
 from agentflow.runtime.queue.backlog import Backlog
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,10 @@ class Start:
     def __init__(self, overload: "Overload") -> None:
         self._overload: Overload | None = overload
         self._begun = time.monotonic()
+
+    def enter(self) -> None:
+        """Make this the start that the current task works on."""
+        _CURRENT.set(self)
 
     def end(self) -> None:
         """Make room for the next; ending twice is ending once."""
@@ -102,9 +107,7 @@ class Overload:
     async def stop(self) -> None:
         """Stop measuring."""
         switch_often(False)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     @property
     def lag_s(self) -> float:
@@ -130,9 +133,7 @@ class Overload:
     def admit(self) -> Start:
         """Count a start that must not be refused yet: it may repeat one that was accepted."""
         self._under_way += 1
-        start = Start(self)
-        _CURRENT.set(start)
-        return start
+        return Start(self)
 
     def check(self, tenant_id: str) -> None:
         """Let a run that is new into the queue.

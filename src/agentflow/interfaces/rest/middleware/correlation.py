@@ -26,14 +26,9 @@ class Correlation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given, parent = b"", None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = value
-            elif name == b"traceparent":
-                parent = value.decode("latin-1")
+        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
         trace = tracing.ids(parent)
-        request_id = given if _SANE.fullmatch(given) else new_id().encode()
+        request_id = request_id_of(scope)
         scope[REQUEST_ID] = request_id.decode()
 
         async def answer(message: Message) -> None:
@@ -51,3 +46,9 @@ class Correlation:
                 await self._app(scope, receive, answer)
         finally:
             leave_request(entered)
+
+
+def request_id_of(scope: Scope) -> bytes:
+    """Return the id that a request has given itself if it may be logged, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given if _SANE.fullmatch(given) else new_id().encode()

@@ -25,11 +25,15 @@ class Observation:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                elapsed_s = time.perf_counter() - started
-                route = getattr(scope.get("route"), "path", "unmatched")
-                observe_request(scope["method"], route, message["status"], elapsed_s)
-                log.debug("request", method=scope["method"], path=scope["path"], status=message["status"], ms=round(elapsed_s * 1000, 2))
+                observe(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
         with IN_FLIGHT.track_inprogress():
             await self._app(scope, receive, answer)
+
+
+def observe(scope: Scope, status: int, elapsed_s: float) -> None:
+    """Count and log a request whose answer begins."""
+    route = getattr(scope.get("route"), "path", "unmatched")
+    observe_request(scope["method"], route, status, elapsed_s)
+    log.debug("request", method=scope["method"], path=scope["path"], status=status, ms=round(elapsed_s * 1000, 2))

@@ -1,5 +1,7 @@
 """Headers that keep a browser from doing what nobody meant."""
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ALWAYS = (
@@ -31,13 +33,18 @@ class SecurityHeaders:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                present = {name for name, _ in headers}
-                headers.extend(_ALWAYS)
-                if scope["scheme"] == "https":
-                    headers.append(_OVER_TLS)
-                headers.extend(item for item in _DEFAULTS.items() if item[0] not in present)
-                message["headers"] = headers
+                message["headers"] = with_security(message.get("headers", ()), scope)
             await send(message)
 
         await self._app(scope, receive, answer if scope["type"] == "http" else send)
+
+
+def with_security(given: Iterable[tuple[bytes, bytes]], scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers and those that it needs besides."""
+    headers = list(given)
+    present = {name for name, _ in headers}
+    headers.extend(_ALWAYS)
+    if scope["scheme"] == "https":
+        headers.append(_OVER_TLS)
+    headers.extend(item for item in _DEFAULTS.items() if item[0] not in present)
+    return headers
