@@ -1,7 +1,6 @@
 """Every way to send mail takes the same messages, and says when nobody took one."""
 
 import io
-import socket
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -10,6 +9,7 @@ from aiosmtpd.handlers import Message
 from agentflow.infra.mailer.base import Mail, MailNotSent
 from agentflow.infra.mailer.console import ConsoleMailer
 from agentflow.infra.mailer.smtp import SmtpMailer, SmtpNotUsable
+from scripts.services.base import free_port
 
 MAIL = Mail("ada@example.com", "Grüße", "Dear Ada,\nyour token: afp_x\n")
 
@@ -29,9 +29,7 @@ class Box(Message):
 def server():
     """Give a mail server and what it took."""
     box = Box()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller = Controller(box, hostname="127.0.0.1", port=free_port())
     controller.start()
     yield controller, box.messages
     controller.stop()

@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from agentflow.runtime.states import TERMINAL
 from scripts.golden import fill
 from tests.databases import KINDS, new_postgres
 from tests.golden.forms import Open, prepare
-from tests.runtime.support import SUBJECT, World
+from tests.runtime.support import SUBJECT, ShiftedClock, World
 
 FOLDER = Path(__file__).parent
+SINCE = timedelta(minutes=1)
+"""How long ago the processes of a store have died, by the clock of the tests."""
 RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/runs.json"))
 
 
@@ -69,6 +72,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 async def taken_up(store: Store) -> None:
     """Let a runtime of this version find the runs, answer what they wait for, and see each come to its end."""
     world = World(store.settings)
+    world.clock = clock = ShiftedClock()
+    clock.ahead = await newest(store) + SINCE - clock.now()
     prepare(world)
     world.probe.gates = world.once.gates = Open()
     async with world.runtime() as runs:
@@ -78,6 +83,16 @@ async def taken_up(store: Store) -> None:
     assert again == set()
     assert await left(store) == 0
     assert world.once.runs == {}
+
+
+async def newest(store: Store) -> datetime:
+    """Return when the last run was started: runs may take a day, and a store may be older than that."""
+    database = Database(store.settings.database)
+    async with database.reading() as session:
+        found = await session.scalar(select(func.max(RunRow.created_at)))
+    await database.close()
+    assert found is not None
+    return found
 
 
 async def left(store: Store) -> int:

@@ -1,7 +1,6 @@
 """A Redis Cluster for tests: three nodes with a third of the keys each, and one that stands by for the first."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,8 @@ from redis import Redis
 from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
 
+from scripts.services.base import free_port
+
 SLOTS = 16_384
 PRIMARIES = 3
 TIMEOUT_MS = 2_000
@@ -25,15 +26,20 @@ class ClusterProcesses:
     """The nodes of a cluster; it forgets everything when they die."""
 
     def __init__(self, program: str, folder: Path, standbys: int = 0) -> None:
-        self.ports = [_free_port() for _ in range(PRIMARIES + standbys)]
+        count = PRIMARIES + standbys
+        ports = _free_ports(2 * count)
+        self.ports, buses = ports[:count], ports[count:]
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
-        buses = [_free_port() for _ in self.ports]
         self._nodes: list[subprocess.Popen[bytes]] = []
         for number, port in enumerate(self.ports):
             home = folder / str(number)
             home.mkdir()
             self._nodes.append(_start(program, port, buses[number], home))
-        self._join(buses[0])
+        try:
+            self._join(buses[0])
+        except BaseException:
+            self.stop()
+            raise
 
     def _join(self, bus: int) -> None:
         """Make one cluster of the nodes and wait until all of them know it."""
@@ -136,10 +142,11 @@ def _until(holds: Callable[[], object]) -> None:
     raise AssertionError("the Redis Cluster of the test did not start")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+def _free_ports(count: int) -> list[int]:
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 def _program() -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.services.base import free_port
+
 REDIS = os.environ.get("AGENTFLOW_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 
 
@@ -17,8 +19,7 @@ class RedisProcess:
     """A server of the test's own; it forgets everything when it dies."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None

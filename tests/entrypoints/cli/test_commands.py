@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -13,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import structlog
 
 from agentflow.entrypoints.cli.main import main
-from agentflow.infra.observability import logging as observability
 
 ROOT = Path(__file__).parents[3]
 LOOP = ROOT / "examples" / "loop-until-good.json"
@@ -25,8 +22,6 @@ LOOP = ROOT / "examples" / "loop-until-good.json"
 @pytest.fixture
 def agentflow(monkeypatch):
     """Run the command in this process, so that a hundred runs import the product once, and return what it did."""
-    # The real one makes loggers for good, for this process and its other tests.
-    monkeypatch.setattr(observability, "configure_logging", quiet)
     for name in [name for name in os.environ if name.startswith("AGENTFLOW_")]:
         monkeypatch.delenv(name)
 
@@ -45,14 +40,7 @@ def agentflow(monkeypatch):
                     code = end.code or 0
         return Done(code, out.getvalue(), err.getvalue())
 
-    yield run
-    structlog.reset_defaults()
-
-
-def quiet(level, log_format):
-    """Log what the command line would log, which is what is wrong."""
-    number = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number), cache_logger_on_first_use=False)
+    return run
 
 
 @dataclass(frozen=True)
