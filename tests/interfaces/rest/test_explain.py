@@ -9,6 +9,7 @@ from agentflow.kit.clock import SystemClock
 from agentflow.kit.ids import new_id
 from agentflow.runtime.queue.presence import AdvisoryPresence, FilePresence
 from agentflow.runtime.records.models import InterruptRow, RunRow
+from agentflow.runtime.recovery import Recovery
 from tests.support.http_server import http_server, reply
 
 ONE = {"name": "one", "nodes": [{"id": "a", "type": "transform", "config": {"value": 1}}], "edges": []}
@@ -16,11 +17,10 @@ LONG = {"name": "long", "nodes": [{"id": "wait", "type": "delay", "config": {"se
 
 
 @pytest.fixture
-def settings(settings_on_both):
-    """Give settings on either database whose sweeper leaves the runs of these tests alone."""
-    return settings_on_both.model_copy(
-        update={"sweep_interval_s": 3600, "lease_renew_s": 3600, "http_allowed_hosts": frozenset({"localhost"})}
-    )
+def settings(settings_on_both, monkeypatch):
+    """Give settings on either database; the periodic tasks, also the sweep at the start, leave the runs of these tests alone."""
+    monkeypatch.setattr(Recovery, "start", lambda self: None)
+    return settings_on_both.model_copy(update={"http_allowed_hosts": frozenset({"localhost"})})
 
 
 @pytest.fixture
