@@ -2,14 +2,13 @@
 
 import http.client
 import os
-import random
 import signal
-import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.launching import Launch, Launched, executed
+from scripts.services.base import free_port
 
 
 class ServerProcess:
@@ -35,7 +34,7 @@ class ServerProcess:
     ) -> None:
         self._launch = launch
         self.data_dir = data_dir
-        self.port = _quiet_port()
+        self.port = free_port()
         self.settings = dict(settings or {}) | ({"database_url": database_url} if database_url else {})
         """Settings of its next start."""
         self._process: Launched | None = None
@@ -163,12 +162,3 @@ class WorkerProcess(ServerProcess):
 
     def _answers(self, path: str) -> bool:
         return True
-
-
-def _quiet_port() -> int:
-    """Return a port that is free and below those that the system gives to clients, so that it stays free over restarts."""
-    while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - any will do
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port

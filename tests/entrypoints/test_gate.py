@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import pytest
 
 from agentflow.entrypoints import http
-from agentflow.entrypoints.http import listen, serving
-from agentflow.interfaces.rest.app import create_app
 from agentflow.runtime.runs.overload import TICKS
+from tests.entrypoints.connections import connected, serving_with
 from tests.runtime.support import spec_of, transform
 
 APP = "https://app.example.com"
@@ -25,24 +23,18 @@ def settings(settings, request):
 @pytest.fixture
 async def port(container):
     """Give the port of a server that is far behind its work."""
+    await _overload(container)
+    async with serving_with(container) as port:
+        yield port
+
+
+async def _overload(container):
     await container.runs.overload.stop()  # what it measures would end the overload
     _lag(container, 5.0)
-    with listen("127.0.0.1", 0) as listener:
-        async with serving(create_app(container), container.settings, listener):
-            yield listener.getsockname()[1]
 
 
 def _lag(container, seconds):
     container.runs.overload._late.extend([seconds] * TICKS)
-
-
-@asynccontextmanager
-async def connected(port):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 def start(*headers, key=None, body=BODY):
@@ -144,14 +136,12 @@ async def test_a_body_that_comes_late_is_passed_over(port):
 async def test_a_connection_that_was_refused_does_not_stay_for_ever(monkeypatch, container, cut):
     """Its time to send the next request runs, whether its body came with its head or behind the answer."""
     monkeypatch.setattr(http, "KEEP_ALIVE_S", 0.2)
-    await container.runs.overload.stop()
-    _lag(container, 5.0)
-    with listen("127.0.0.1", 0) as listener:
-        async with serving(create_app(container), container.settings, listener), connected(listener.getsockname()[1]) as (reader, writer):
-            request = start()
-            writer.write(request[:cut])
-            assert (await answer_of(reader))[0] == 503
-            if cut is not None:
-                writer.write(request[cut:])
-            async with asyncio.timeout(10):
-                assert await reader.read() == b""
+    await _overload(container)
+    async with serving_with(container) as port, connected(port) as (reader, writer):
+        request = start()
+        writer.write(request[:cut])
+        assert (await answer_of(reader))[0] == 503
+        if cut is not None:
+            writer.write(request[cut:])
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""

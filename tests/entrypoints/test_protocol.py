@@ -3,33 +3,12 @@
 import asyncio
 import resource
 import time
-from contextlib import asynccontextmanager
 
 import pytest
 
-from agentflow.entrypoints.http import listen, serving
-from agentflow.interfaces.rest.app import create_app
+from tests.entrypoints.connections import connected, serving_with
 
 GOOD = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-@asynccontextmanager
-async def serving_with(container, **bounds):
-    """Give the port of a server with other bounds."""
-    settings = container.settings.model_copy(update=bounds)
-    with listen("127.0.0.1", 0) as listener:
-        async with serving(create_app(container), settings, listener):
-            yield listener.getsockname()[1]
-
-
-@asynccontextmanager
-async def connected(port):
-    """Give a connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 async def said(port, *parts):

@@ -1,12 +1,14 @@
 """Refusing starts when there is too much to do: quickly, with a time to come back, and nothing else than starts."""
 
+import time
+
 import httpx
 import pytest
 
 from agentflow.bootstrap.container import Container
 from agentflow.config.settings import Settings
 from agentflow.runtime.queue.backlog import Backlog
-from agentflow.runtime.runs.overload import MIN_STARTS, SLOW_WINDOWS, TICKS, Overload, Overloaded
+from agentflow.runtime.runs.overload import MIN_STARTS, SLOW_WINDOWS, TICKS, Overload, Overloaded, Start
 from tests.runtime.support import spec_of, transform
 
 HOLD = {"id": "hold", "type": "delay", "config": {"seconds": 20}}
@@ -158,3 +160,24 @@ def test_the_starts_at_a_time_follow_how_long_they_take(settings: Settings):
     for start in starts:
         start.end()
     assert _decide(overload)
+
+
+def test_a_burst_is_let_in_and_worked_off(settings: Settings):
+    """A thousand starts that come faster than they can be done, and each of them late, are no overload."""
+    overload = _overload(settings)
+    begun: list[Start] = []
+    for number in range(1, 6):
+        begun += [overload.begin() for _ in range(200)]
+        _end(overload, begun, 60, took_s=0.25 * number)
+    while begun:
+        _end(overload, begun, 100, took_s=3.0)
+        assert _decide(overload)
+
+
+def _end(overload: Overload, begun: list[Start], amount: int, took_s: float) -> None:
+    """Let a window pass, in which the oldest starts end."""
+    for start in begun[:amount]:
+        start._begun = time.monotonic() - took_s
+        start.end()
+    del begun[:amount]
+    overload._adapt()

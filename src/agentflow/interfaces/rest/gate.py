@@ -10,7 +10,7 @@ from agentflow.errors import AgentFlowError
 from agentflow.interfaces.rest.middleware.correlation import request_id_of
 from agentflow.interfaces.rest.middleware.observation import observe
 from agentflow.interfaces.rest.middleware.security_headers import with_security
-from agentflow.interfaces.rest.middleware.shedding import ENTRY, begin, is_start
+from agentflow.interfaces.rest.middleware.shedding import ENTRY, decide
 from agentflow.interfaces.rest.problems import problem_of
 from agentflow.runtime.runs.overload import Overload, Start
 
@@ -29,19 +29,15 @@ class Gate:
             no start. A refusal for a page of another origin goes on too, because its answer needs headers that are made further inside:
             ``Shedding`` answers it there.
         """
-        if not is_start(scope):
-            return None
         began = time.perf_counter()
-        try:
-            start = scope[ENTRY] = begin(self._overload, scope)
-        except AgentFlowError as error:
-            if any(name == b"origin" for name, _ in scope["headers"]):
-                scope[ENTRY] = error
-                return None
-            answer = _answer(error, scope)
-            observe(scope, answer.status_code, time.perf_counter() - began)
-            return answer
-        return start
+        entry = scope[ENTRY] = decide(scope, self._overload)
+        if not isinstance(entry, AgentFlowError):
+            return entry
+        if any(name == b"origin" for name, _ in scope["headers"]):
+            return None
+        answer = _answer(entry, scope)
+        observe(scope, answer.status_code, time.perf_counter() - began)
+        return answer
 
 
 def _answer(error: AgentFlowError, scope: Scope) -> Response:

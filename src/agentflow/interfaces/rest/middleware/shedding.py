@@ -1,6 +1,7 @@
 """Refuses starts of runs while the server is overloaded, before their bodies are read or their callers known."""
 
 import re
+from typing import TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,7 +10,9 @@ from agentflow.interfaces.rest.problems import problem_of
 from agentflow.runtime.runs.overload import Overload, Start
 
 ENTRY = "agentflow.start"
-"""Key of the ASGI scope that holds what became of a start at the gate: a ``Start``, or the error that refuses it."""
+"""Key of the ASGI scope that holds what the gate decided on a request."""
+Entry: TypeAlias = Start | AgentFlowError | None
+"""What becomes of a request: a start that is let in, the error that refuses it, or None for what is no start."""
 _STARTS = re.compile(r"/api/v1/(execute|workflows/[^/]+/execute|runs/[^/]+/(retry|fork))")
 
 
@@ -21,40 +24,29 @@ class Shedding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if not is_start(scope):
+        entry = scope[ENTRY] if ENTRY in scope else decide(scope, scope["app"].state.container.runs.overload)
+        if entry is None:
             await self._app(scope, receive, send)
-            return
-        try:
-            start = _entered(scope)
-        except AgentFlowError as error:
-            await problem_of(error, scope)(scope, receive, send)
-            return
-        start.enter()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            start.end()
+        elif isinstance(entry, AgentFlowError):
+            await problem_of(entry, scope)(scope, receive, send)
+        else:
+            entry.enter()
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                entry.end()
 
 
-def is_start(scope: Scope) -> bool:
-    """Tell whether a request starts a run."""
-    return scope["type"] == "http" and scope["method"] == "POST" and _STARTS.fullmatch(scope["path"]) is not None
-
-
-def begin(overload: Overload, scope: Scope) -> Start:
-    """Count a start that has come in.
+def decide(scope: Scope, overload: Overload) -> Entry:
+    """Count a start that has come in, or refuse it because there is too much to do.
 
     One with an ``Idempotency-Key`` may repeat one that was accepted, which is never refused: it goes on to where that is known.
-
-    Raises:
-        Overloaded: there is too much to do.
     """
-    is_repeatable = any(name == b"idempotency-key" for name, _ in scope["headers"])
-    return overload.admit() if is_repeatable else overload.begin()
-
-
-def _entered(scope: Scope) -> Start:
-    entry = scope.get(ENTRY)
-    if isinstance(entry, AgentFlowError):
-        raise entry
-    return entry if isinstance(entry, Start) else begin(scope["app"].state.container.runs.overload, scope)
+    if scope["type"] != "http" or scope["method"] != "POST" or not _STARTS.fullmatch(scope["path"]):
+        return None
+    if any(name == b"idempotency-key" for name, _ in scope["headers"]):
+        return overload.admit()
+    try:
+        return overload.begin()
+    except AgentFlowError as error:
+        return error
