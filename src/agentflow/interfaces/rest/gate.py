@@ -10,7 +10,7 @@ from agentflow.errors import AgentFlowError
 from agentflow.interfaces.rest.middleware.correlation import request_id_of
 from agentflow.interfaces.rest.middleware.observation import observe
 from agentflow.interfaces.rest.middleware.security_headers import with_security
-from agentflow.interfaces.rest.middleware.shedding import ENTRY, decide
+from agentflow.interfaces.rest.middleware.shedding import ENTRY, Entry, decide, is_start
 from agentflow.interfaces.rest.problems import problem_of
 from agentflow.runtime.runs.overload import Overload, Start
 
@@ -30,7 +30,8 @@ class Gate:
             ``Shedding`` answers it there.
         """
         began = time.perf_counter()
-        entry = scope[ENTRY] = decide(scope, self._overload)
+        entry: Entry = decide(scope, self._overload) if is_start(scope) else None
+        scope[ENTRY] = entry
         if not isinstance(entry, AgentFlowError):
             return entry
         if any(name == b"origin" for name, _ in scope["headers"]):

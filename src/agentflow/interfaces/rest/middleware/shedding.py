@@ -24,7 +24,7 @@ class Shedding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        entry = scope[ENTRY] if ENTRY in scope else decide(scope, scope["app"].state.container.runs.overload)
+        entry = scope[ENTRY] if ENTRY in scope else _decided(scope)
         if entry is None:
             await self._app(scope, receive, send)
         elif isinstance(entry, AgentFlowError):
@@ -37,16 +37,23 @@ class Shedding:
                 entry.end()
 
 
-def decide(scope: Scope, overload: Overload) -> Entry:
+def is_start(scope: Scope) -> bool:
+    """Tell whether a request starts a run."""
+    return scope["type"] == "http" and scope["method"] == "POST" and _STARTS.fullmatch(scope["path"]) is not None
+
+
+def decide(scope: Scope, overload: Overload) -> Start | AgentFlowError:
     """Count a start that has come in, or refuse it because there is too much to do.
 
     One with an ``Idempotency-Key`` may repeat one that was accepted, which is never refused: it goes on to where that is known.
     """
-    if scope["type"] != "http" or scope["method"] != "POST" or not _STARTS.fullmatch(scope["path"]):
-        return None
     if any(name == b"idempotency-key" for name, _ in scope["headers"]):
         return overload.admit()
     try:
         return overload.begin()
     except AgentFlowError as error:
         return error
+
+
+def _decided(scope: Scope) -> Entry:
+    return decide(scope, scope["app"].state.container.runs.overload) if is_start(scope) else None
