@@ -116,7 +116,7 @@ async def _two_requests(port, pause_s):
 
 async def test_a_large_body_that_keeps_coming_is_taken_in(container):
     """What counts is that enough comes, not that it comes at once."""
-    async with serving_with(container, request_timeout_s=0.4) as port, connected(port) as (reader, writer):
+    async with serving_with(container, request_timeout_s=0.8) as port, connected(port) as (reader, writer):
         writer.write(BODY + b"Content-Length: 1000000\r\nConnection: close\r\n\r\n")
         for _ in range(10):
             writer.write(b" " * 100_000)
@@ -132,7 +132,7 @@ async def test_one_address_holds_only_so_many_connections(container, proxies, pa
     """More are told so and closed; when one goes another may come. A trusted proxy speaks for many, and has no bound."""
     async with serving_with(container, max_connections_per_address=5, trusted_proxies=proxies) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
-        for _, writer in opened:
+        for _, writer in opened[:passed]:  # what those that are closed still send would cost them the answer
             writer.write(GOOD)
         first = [await reader.read(15) for reader, _ in opened]
         assert first.count(b"HTTP/1.1 200 OK") == passed

@@ -1,6 +1,28 @@
 """Per-node and per-run policies: retry, timeouts, cache, limits, cancellation."""
 
-from tests.runtime.support import SUBJECT, World, probe, run_to_end, spec_of, statuses, transform
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import pytest
+
+from agentflow.errors import NodeError
+from agentflow.nodes.context import NodeContext
+from tests.runtime.support import SUBJECT, Probe, ProbeConfig, World, probe, run_to_end, spec_of, statuses, transform
+
+
+class DeafProbe(Probe):
+    """A probe in which a library loses the cancellation, as ``asyncio.wait_for`` may until Python 3.12."""
+
+    type = "deaf_probe"
+    example: ClassVar[Mapping[str, Any]] = {"id": "probe", "type": "deaf_probe", "config": {}}
+
+    async def run(self, context: NodeContext, config: ProbeConfig) -> Any:
+        with suppress(asyncio.CancelledError):
+            await super().run(context, config)
+        if config.value == "fails":
+            raise NodeError("The connection was lost.", error_code="PROBE", retryable=True)
 
 
 async def test_a_retryable_failure_is_tried_again(world: World):
@@ -55,6 +77,25 @@ async def test_cancel_stops_a_running_node_and_ends_the_run(world: World):
         again = await runs.cancel(SUBJECT, run.id)
     assert cancelled.status == again.status == "cancelled"
     assert events[-1].type == "run.cancelled"
+
+
+@pytest.mark.parametrize("value", ["fails", "succeeds"])
+@pytest.mark.parametrize("beside", [False, True])
+async def test_a_cancellation_that_a_node_lost_ends_the_run_all_the_same(world: World, value: str, beside: bool):
+    """There is no further attempt, and no node after it begins."""
+    world.registry.add(deaf := DeafProbe())
+    node = probe("p", "deaf_probe", {"retry": {"max_attempts": 3, "initial_interval_s": 0}}, value=value, wait_for="never")
+    nodes, ways = [transform("a", 1), node, probe("next")], ["a>p", "p>next"]
+    if beside:
+        nodes, ways = [*nodes, probe("q", wait_for="never")], [*ways, "a>q"]
+    async with world.runtime() as runs:
+        run = await runs.start_inline(SUBJECT, spec_of(nodes, ways), {})
+        await deaf.arrival("never").wait()
+        async with asyncio.timeout(10):
+            cancelled = await runs.cancel(SUBJECT, run.id)
+    assert cancelled.status == "cancelled"
+    assert deaf.runs == {"p": 1}
+    assert not world.probe.runs["next"]
 
 
 async def test_a_cached_output_is_used_by_the_next_run(world: World):

@@ -13,6 +13,8 @@ from tests.support.redis_server import REDIS
 
 SLOW = {"max_messages_per_second": 0.001, "burst_size": 1}
 FAST = {"max_messages_per_second": 20, "burst_size": 1}
+STEADY = {"max_messages_per_second": 4, "burst_size": 1}
+"""So slow that what comes together waits, also on a busy machine."""
 
 
 def shaped(bandwidth: dict[str, Any], node: dict[str, Any] | None = None, **queue: Any) -> dict[str, Any]:
@@ -29,8 +31,7 @@ async def limited(runs: RunService, run: Run) -> list[tuple[str | None, dict[str
 @pytest.mark.parametrize("changed", [{}, {"redis_url": REDIS}], ids=["memory", "redis"])
 async def test_traffic_over_an_edge_keeps_its_rate(world: World, changed: dict[str, Any]):
     """Five at four a second behind a bucket of one take a second; waiting is no attempt."""
-    # So slow that all five have come before the second may pass, also on a busy machine.
-    spec, loop = shaped({"max_messages_per_second": 4, "burst_size": 1}), asyncio.get_running_loop()
+    spec, loop = shaped(STEADY), asyncio.get_running_loop()
     async with world.runtime(**changed) as runs:
         begin = loop.time()
         ended = await asyncio.gather(*(run_to_end(runs, spec) for _ in range(5)))
@@ -148,7 +149,7 @@ async def test_a_retry_is_a_request_but_no_message(world: World):
     """A limit on requests holds for each attempt, a limit on messages for what comes over the edge."""
     node = probe("p", fail_times=1, value="ok", policy={"retry": {"max_attempts": 2, "initial_interval_s": 0}})
     async with world.runtime() as runs:
-        by_request = await run_to_end(runs, shaped({"max_requests_per_minute": 1200, "burst_size": 1}, node))
+        by_request = await run_to_end(runs, shaped({"max_requests_per_minute": 240, "burst_size": 1}, node))
         by_message = await run_to_end(runs, shaped(FAST, node))
         ((_, data),) = await limited(runs, by_request)
         assert await limited(runs, by_message) == []
@@ -198,7 +199,7 @@ async def test_a_way_back_can_be_shaped(world: World):
         {"from": "p", "to": "c"},
         {"from": "c", "to": "p", "loop": {"max_iterations": 2, "on_exhausted": "continue"}},
     ]
-    spec = spec_of(nodes, edges, queues=[{"id": "back", "from": "c", "to": "p", "bandwidth": FAST}], name=f"q-{new_id()}")
+    spec = spec_of(nodes, edges, queues=[{"id": "back", "from": "c", "to": "p", "bandwidth": STEADY}], name=f"q-{new_id()}")
     async with world.runtime() as runs:
         run = await run_to_end(runs, spec)
         waits = await limited(runs, run)
@@ -214,7 +215,7 @@ async def test_a_way_back_can_be_shaped(world: World):
 async def test_the_traffic_to_a_map_is_its_items(world: World, body: dict[str, Any]):
     """Each item passes the queue once."""
     each = {"id": "each", "type": "map", "config": {"items": "{{ [1, 2, 3, 4] }}", **body}}
-    queues = [{"id": "lane", "from": "a", "to": "each", "bandwidth": FAST}]
+    queues = [{"id": "lane", "from": "a", "to": "each", "bandwidth": STEADY}]
     spec = spec_of([transform("a", 1), each], ["a>each"], queues=queues, name=f"q-{new_id()}")
     async with world.runtime() as runs:
         run = await run_to_end(runs, spec)

@@ -1,4 +1,4 @@
-"""Ending tasks that run in the background."""
+"""Ending tasks."""
 
 import asyncio
 from typing import Any
@@ -25,3 +25,14 @@ async def ended(*tasks: asyncio.Task[Any] | None) -> None:
     for task in begun:
         if not task.cancelled():
             task.result()
+
+
+def end_if_cancelled() -> None:
+    """End the running task here if it was cancelled before and goes on all the same, because what it called has lost that; see ``ended``.
+
+    Raises:
+        CancelledError: it was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -15,6 +15,7 @@ from agentflow.errors import AgentFlowError, NodeError
 from agentflow.infra.db.failures import is_outage
 from agentflow.infra.db.pool import NoFreeConnection
 from agentflow.kit import json
+from agentflow.kit.tasks import end_if_cancelled
 from agentflow.nodes.base import NodeConfig
 from agentflow.nodes.context import NodeContext
 from agentflow.runtime.execution import counts
@@ -63,6 +64,7 @@ async def attempt(
     while True:
         if entrance is not None:
             await entrance.enter(config, context.usage.tokens)
+        end_if_cancelled()
         record.attempts += 1
         context.attempt = record.attempts
         try:

@@ -8,6 +8,7 @@ from typing import Any
 from agentflow.compiler.engine import Advance, Outcome, Scope, StepAgain
 from agentflow.compiler.plan import Plan, PlanNode
 from agentflow.errors import NodeError
+from agentflow.kit.tasks import end_if_cancelled
 from agentflow.nodes.base import NodeConfig
 from agentflow.runtime.execution import flow
 from agentflow.runtime.execution.attempts import Tries, attempt, to_json, validated
@@ -112,6 +113,7 @@ class NodeRunner:
         known = self._memory.get(place)
         if known is not None and known.is_final:
             return await self._leave(node, place, self._recorded(node, known, scope, loops))
+        end_if_cancelled()
         if self._is_paused(place) or (self._gate.on and not await self._gate.may_begin(node, place, scope)):
             return None
         verdict = None
