@@ -1,12 +1,15 @@
 """Refusing starts when there is too much to do: quickly, with a time to come back, and nothing else than starts."""
 
+import gc
 import time
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from agentflow.bootstrap.container import Container
 from agentflow.config.settings import Settings
+from agentflow.interfaces.rest.gate import Gate
 from agentflow.runtime.queue.backlog import Backlog
 from agentflow.runtime.runs.overload import MIN_STARTS, SLOW_WINDOWS, TICKS, Overload, Overloaded, Start
 from tests.runtime.support import spec_of, transform
@@ -172,6 +175,25 @@ def test_a_burst_is_let_in_and_worked_off(settings: Settings):
     while begun:
         _end(overload, begun, 100, took_s=3.0)
         assert _decide(overload)
+
+
+def test_refusals_leave_nothing_to_collect(settings: Settings):
+    """Under load there are thousands a second, and collecting what they leave would stop the server for a tenth of a second."""
+    overload = _overload(settings)
+    overload._late.extend([9.0] * TICKS)
+    gate = Gate(overload)
+
+    def refuse() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/api/v1/execute", "headers": [], "client": None, "scheme": "http", "state": {}}
+        answer = gate.look(scope)
+        assert isinstance(answer, Response)
+        assert answer.status_code == 503
+
+    refuse()
+    gc.collect()
+    for _ in range(100):
+        refuse()
+    assert gc.collect() < 100
 
 
 def _end(overload: Overload, begun: list[Start], amount: int, took_s: float) -> None:

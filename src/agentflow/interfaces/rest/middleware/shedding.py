@@ -52,7 +52,7 @@ def decide(scope: Scope, overload: Overload) -> Start | AgentFlowError:
     try:
         return overload.begin()
     except AgentFlowError as error:
-        return error
+        return error.with_traceback(None)  # which would keep the frames that keep the error: garbage of every refusal
 
 
 def _decided(scope: Scope) -> Entry:
