@@ -12,8 +12,8 @@ from benchmarks.setting import apart, load, postgres, server, store
 from benchmarks.specs import chain
 from scripts.server_process import ServerProcess
 
-FACTOR, FACTOR_POSTGRES = 6, 5
 SQLITE, POSTGRES, BARE = "LangGraph + AsyncSqliteSaver", "LangGraph + AsyncPostgresSaver", "LangGraph, no persistence"
+FACTORS = {SQLITE: 6, POSTGRES: 5}
 
 
 def measure() -> list[Figure]:
@@ -37,9 +37,8 @@ def _figures(name: str, process: ServerProcess, rivals: dict[str, Callable[[], f
     ours = load(process, workflow, seconds=5)["per_s"]
     beside = {rival: fmean([before[rival], run()]) for rival, run in rivals.items()}
     effects = load(process, store(process, chain(10, "keyed")), seconds=4)["per_s"]
-    targets = {SQLITE: FACTOR, POSTGRES: FACTOR_POSTGRES}
     return [
-        *(_beside(f"10-node chain, {name}", ours, rival, per_s, targets.get(rival)) for rival, per_s in beside.items()),
+        *(_beside(f"10-node chain, {name}", ours, rival, per_s, FACTORS.get(rival)) for rival, per_s in beside.items()),
         _beside(f"10 nodes with effects, {name}", effects, SQLITE, beside[SQLITE]),
     ]
 

@@ -10,8 +10,8 @@ AGAIN_S = 1.0
 async def ended(*tasks: asyncio.Task[Any] | None) -> None:
     """Cancel tasks and wait until they have ended; None is a task that was never begun.
 
-    Once is not enough: until Python 3.12 ``asyncio.wait_for``, which clients of Redis and databases use, loses a cancellation that comes in
-    the moment in which what it waits for is done (https://github.com/python/cpython/issues/86296).
+    Once is not enough: until Python 3.12 ``asyncio.wait_for``, in which the client of Redis sends, loses a cancellation that comes in the
+    moment in which what it waits for is done (https://github.com/python/cpython/issues/86296).
 
     Raises:
         BaseException: what a task had failed with before, the first of them.
