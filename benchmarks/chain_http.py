@@ -1,11 +1,15 @@
 """Durable ten-node chains over HTTP, 32 at a time, beside LangGraph in-process with its own savers and with none.
 
-The speed of processors and disks changes within minutes on shared machines: what stands beside ours is taken before and behind it.
+The speed of processors and disks changes within minutes on shared machines: what stands beside ours is taken before and behind it. How far
+ours is ahead hangs on what a sync of the disk costs (decision 0032), so that is a figure, too.
 """
 
+import os
+import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
-from statistics import fmean
+from statistics import fmean, median
 
 from benchmarks.report import Figure
 from benchmarks.setting import apart, load, postgres, server, store
@@ -23,7 +27,19 @@ def measure() -> list[Figure]:
         on_sqlite = _figures("SQLite", process, rivals)
     with postgres() as url, postgres() as other, server(url) as process:
         on_postgres = _figures("PostgreSQL", process, {**rivals, POSTGRES: partial(_peer, "postgres", 120, "--postgres", other)})
-    return [*on_sqlite, *on_postgres]
+    return [*on_sqlite, *on_postgres, Figure("one sync of the disk, median", _sync_ms(), "ms")]
+
+
+def _sync_ms(times: int = 300) -> float:
+    """Return the median time in which a page of 4 KiB behind the end of a file is on the disk on which the data folders lie."""
+    taken = list[float]()
+    with tempfile.NamedTemporaryFile(buffering=0) as file:
+        for _ in range(times):
+            file.write(bytes(4096))
+            begin = time.perf_counter()
+            os.fdatasync(file.fileno())
+            taken.append(1000 * (time.perf_counter() - begin))
+    return median(taken)
 
 
 def _peer(kind: str, runs: int, *options: str) -> float:
