@@ -106,3 +106,40 @@ async def test_the_longest_known_go_first():
     assert source.looks == 3
     await memo.get(1, source.look)
     assert source.looks == 4
+
+
+async def test_what_was_learned_is_remembered_as_if_it_had_been_looked_up():
+    clock, source = HandClock(), Source()
+    memo = Memo[str, str](clock, 5.0, 10)
+    clock.seconds = 1.0
+    memo.learn("a", "learned", since=0.5)
+    assert await memo.get("a", source.look) == "learned"
+    clock.seconds = 5.5
+    assert await memo.get("a", source.look) == "old"
+
+
+async def test_what_may_be_older_than_the_moment_of_forgetting_is_not_learned():
+    clock, source = HandClock(), Source()
+    memo = Memo[str, str](clock, 5.0, 10)
+    clock.seconds = 1.0
+    memo.forget("a")
+    memo.learn("a", "stale", since=1.0)
+    assert await memo.get("a", source.look) == "old"
+    memo.clear()
+    memo.learn("b", "stale", since=0.9)
+    assert await memo.get("b", source.look) == "old"
+    clock.seconds = 2.0
+    memo.learn("b", "fresh", since=1.5)
+    assert await memo.get("b", source.look) == "fresh"
+
+
+async def test_a_look_under_way_goes_before_what_is_learned_meanwhile():
+    source = Source()
+    memo = Memo[str, str](HandClock(), 5.0, 10)
+    source.open.clear()
+    asked = asyncio.create_task(memo.get("a", source.look))
+    await source.asked.wait()
+    memo.learn("a", "learned", since=0.0)
+    source.open.set()
+    assert await asked == "old"
+    assert await memo.get("a", source.look) == "old"

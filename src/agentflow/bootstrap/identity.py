@@ -185,8 +185,8 @@ def _join(
     trail: Trail,
     closers: Sequence[Closer],
 ) -> Identity:
-    access = AccessReader(database, clock)
     quotas = TenantQuotas(database, clock)
+    access = AccessReader(database, clock, quotas.learn)
     passwords = Passwords(settings.password_min_length)
     attempts = Attempts(database, clock, settings.login_attempts)
     one_time = OneTimeTokens(database, clock)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import String, and_, bindparam, cast, null, select, true, union_all
 
@@ -13,12 +13,14 @@ from agentflow.identity.models import GrantRow, MembershipRow, RoleRow, TeamMemb
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Credential, Grants, Resource, ResourceKind, Subject
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 from agentflow.kit.clock import Clock
 from agentflow.kit.memo import Memo
 
 CACHE_S = 2.5
 """Seconds that rights are remembered; with those that a credential is (as long again) a change holds everywhere within five."""
 CACHED = 10_000
+LearnQuotas: TypeAlias = Callable[[str, Mapping[str, int] | None, float], None]
 _BY_NAME = {permission.value: permission for permission in Permission}
 
 _TEAMS = (
@@ -30,13 +32,14 @@ _GRANTEES = union_all(
     select(UserRow.id.label("id"), cast(null(), String).label("team")).where(UserRow.id == bindparam("user_id")), _TEAMS
 ).subquery()
 """The user, and the user's teams: whom grants are looked for."""
-_RIGHTS = (
+_RIGHTS = Lookup(
     select(
         UserRow.username,
         UserRow.kind,
         MembershipRow.roles,
         TenantRow.is_operator,
         TenantRow.second_factor_required,
+        TenantRow.quotas,
         _GRANTEES.c.team,
         GrantRow.resource_kind,
         GrantRow.resource_id,
@@ -98,10 +101,12 @@ class AccessReader:
     Args:
         database: where memberships are.
         clock: the time, which ends grants.
+        learn_quotas: told a tenant, its quotas and when the look for them began: every request of a user asks for them next.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, learn_quotas: LearnQuotas) -> None:
         self._database = database
+        self._learn_quotas = learn_quotas
         self._clock = clock
         self._known: Memo[tuple[str, str], Access] = Memo(clock, CACHE_S, CACHED)
         self.when_forgotten: list[Callable[[], None]] = []
@@ -122,10 +127,12 @@ class AccessReader:
             forget()
 
     async def _look_up(self, tenant_id: str, user_id: str) -> Access:
+        begun = self._clock.monotonic()
         rows = await self._database.read_rows(_RIGHTS, {"tenant_id": tenant_id, "user_id": user_id})
         if not rows:
             raise Unauthenticated("The credential is not valid.", hint="Sign in again.")
         member, grants = rows[0], [row for row in rows if row.role is not None]
+        self._learn_quotas(tenant_id, member.quotas, begun)
         custom = await self._custom(tenant_id, {*member.roles, *(grant.role for grant in grants)} - PERMISSIONS.keys())
         beyond = frozenset[Permission]() if member.is_operator else INSTALLATION
         permissions = {name: allowed - beyond for name, allowed in {**PERMISSIONS, **custom}.items()}

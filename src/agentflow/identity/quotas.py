@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, select
 from agentflow.errors import RateLimited, StorageFull
 from agentflow.identity.models import TenantRow
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 from agentflow.kit.clock import Clock
 from agentflow.kit.memo import Memo
 
@@ -14,7 +15,7 @@ CACHE_S = 5.0
 CACHED = 10_000
 MAX_RUNNING_RUNS, MAX_QUEUED_RUNS, RUNS_PER_DAY = "max_running_runs", "max_queued_runs", "runs_per_day"
 STORAGE_BYTES, TOKENS_PER_DAY, TOKENS_PER_MONTH = "storage_bytes", "tokens_per_day", "tokens_per_month"
-_QUOTAS = select(TenantRow.quotas).where(TenantRow.id == bindparam("tenant_id"))
+_QUOTAS = Lookup(select(TenantRow.quotas).where(TenantRow.id == bindparam("tenant_id")))
 
 
 class QuotaReached(RateLimited):
@@ -49,6 +50,10 @@ class TenantQuotas:
         row = await self._database.read_one(_QUOTAS, {"tenant_id": tenant_id})
         quotas: Mapping[str, int] = {} if row is None else row.quotas or {}
         return quotas
+
+    def learn(self, tenant_id: str, quotas: Mapping[str, int] | None, since: float) -> None:
+        """Remember a tenant's quotas, which somebody has just read, by a look begun at ``since`` on the clock."""
+        self._known.learn(tenant_id, quotas or {}, since)
 
     def forget(self, tenant_id: str) -> None:
         """Look a tenant's quotas up anew; this process has just changed them."""

@@ -28,6 +28,8 @@ class Memo(Generic[K, V]):
         self._size = size
         self._known: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._looks: dict[K, asyncio.Task[V]] = {}
+        self._forgotten = float("-inf")
+        """When a key was forgotten last."""
 
     async def get(self, key: K, look: Callable[[], Awaitable[V]]) -> V:
         """Return what is known of ``key``, or what ``look`` finds now; an exception of ``look`` is raised and not remembered."""
@@ -45,17 +47,28 @@ class Memo(Generic[K, V]):
         try:
             value = await look()
             if self._is_wanted(key):
-                self._known[key] = (begun, value)
-                while len(self._known) > self._size:
-                    self._known.popitem(last=False)
+                self._keep(key, value, begun)
             return value
         finally:
             if self._is_wanted(key):
                 del self._looks[key]
 
+    def _keep(self, key: K, value: V, since: float) -> None:
+        self._known[key] = (since, value)
+        while len(self._known) > self._size:
+            self._known.popitem(last=False)
+
     def _is_wanted(self, key: K) -> bool:
         """Tell whether the key was not forgotten while this task looked, so that what it found is not older than that."""
         return self._looks.get(key) is asyncio.current_task()
+
+    def learn(self, key: K, value: V, since: float) -> None:
+        """Remember what was found on the way to something else, by a look begun at ``since`` on the clock.
+
+        Unless the key is looked up already, or one was forgotten since then: what was found may be older than that.
+        """
+        if key not in self._looks and since > self._forgotten:
+            self._keep(key, value, since)
 
     def has(self, key: K) -> bool:
         """Tell whether there was a value not long ago; it may be older than the lifetime."""
@@ -63,10 +76,12 @@ class Memo(Generic[K, V]):
 
     def forget(self, key: K) -> None:
         """Look anew the next time that ``key`` is asked for."""
+        self._forgotten = self._clock.monotonic()
         self._known.pop(key, None)
         self._looks.pop(key, None)
 
     def clear(self) -> None:
         """Forget every key."""
+        self._forgotten = self._clock.monotonic()
         self._known.clear()
         self._looks.clear()

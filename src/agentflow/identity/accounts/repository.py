@@ -4,18 +4,27 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.identity.models import MembershipRow, TenantRow, UserRow
+from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 
 _AT_ONCE = 500
+_BY_ID = Lookup(select(*UserRow.__table__.columns).where(UserRow.id == bindparam("id")))
 
 
 async def find(session: AsyncSession, login: str) -> UserRow | None:
     """Return the account with this username or mail address, both in small letters; a username holds no ``@``."""
     by = UserRow.email == login if "@" in login else UserRow.username == login
     return (await session.execute(select(UserRow).where(by))).scalar_one_or_none()
+
+
+async def look_up(database: Database, user_id: str) -> UserRow | None:
+    """Return an account by its id, or None: as ``get``, where it is only looked at."""
+    row = await database.read_one(_BY_ID, {"id": user_id})
+    return None if row is None else UserRow(**row._asdict())
 
 
 async def get(session: AsyncSession, user_id: str, *, lock: bool = False) -> UserRow | None:

@@ -83,8 +83,7 @@ class Accounts:
         Raises:
             Unauthenticated: it was deleted in the meantime.
         """
-        async with self._database.reading() as session:
-            user = await repository.get(session, user_id)
+        user = await repository.look_up(self._database, user_id)
         if user is None:
             raise Unauthenticated("The credential is not valid.", hint="Sign in again.")
         return user

@@ -11,10 +11,11 @@ from agentflow.identity.api_keys.errors import ApiKeyNotFound
 from agentflow.identity.listing import page_of
 from agentflow.identity.models import ApiKeyRow, MembershipRow, UserRow
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 from agentflow.kit.pagination import Page, PageRequest
 
 _COLUMNS = (*ApiKeyRow.__table__.columns, UserRow.username)
-_FOUND = (
+_FOUND = Lookup(
     select(*_COLUMNS)
     .join_from(ApiKeyRow, UserRow, UserRow.id == ApiKeyRow.user_id)
     .where(

@@ -11,12 +11,13 @@ from agentflow.identity.models import SessionRow
 from agentflow.identity.sessions.base import Session, SessionKind
 from agentflow.infra.audit.trail import Also
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 
 KEPT = timedelta(days=1)
 """How long a session that is over can still be looked at."""
 _NAMES = tuple(field.name for field in fields(Session))
 _COLUMNS = tuple(getattr(SessionRow, name) for name in _NAMES)
-_BY_ID = select(*_COLUMNS).where(SessionRow.id == bindparam("id"))
+_BY_ID = Lookup(select(*_COLUMNS).where(SessionRow.id == bindparam("id")))
 
 
 class DatabaseSessions:

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agentflow.infra.db.row_security import ROLE
 
-_END = "ROLLBACK"
+END = "ROLLBACK"
+"""What ends it."""
 
 
-def _begin(tenant_id: str) -> str:
+def begin_as(tenant_id: str) -> str:
     """Return what begins a transaction that only reads, sees one state, and is one tenant's."""
     # A text that went through UUID is hexadecimal digits and dashes; the rest are constants.
     # ast-grep-ignore: no-built-sql
@@ -36,9 +37,10 @@ async def reading_as(engine: AsyncEngine, tenant_id: str) -> AsyncIterator[Async
         ValueError: the tenant has no id of ours.
         OperationalError: the server did not take it.
     """
-    begin = _begin(tenant_id)
+    begin = begin_as(tenant_id)
     async with engine.connect() as connection:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
+        # At hand since it was borrowed: get_raw_connection() would change into a greenlet for it.
+        driver: Any = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr] # is one while it is open
         try:
             await _send(driver, begin)
             yield connection
@@ -50,7 +52,7 @@ async def _end(connection: AsyncConnection, driver: Any) -> None:
     if connection.invalidated:
         return
     try:
-        await _send(driver, _END)
+        await _send(driver, END)
     except BaseException:
         await connection.invalidate()
         raise

@@ -26,6 +26,7 @@ from agentflow.infra.db.driver_url import for_driver
 from agentflow.infra.db.ending import EndingConnection
 from agentflow.infra.db.failures import is_busy, is_conflict
 from agentflow.infra.db.liveness import replace_dead_connections
+from agentflow.infra.db.lookup import DriverReads, Lookup
 from agentflow.infra.db.lost import end_process_on_lost_write
 from agentflow.infra.db.pool import MeasuredPool, MeasuredThreadPool
 from agentflow.infra.db.repository import UnscopedQuery
@@ -37,7 +38,6 @@ from agentflow.infra.db.trouble import give_up_what_hangs, tell_damage
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 _BUSY_MS = 10_000
@@ -58,7 +58,6 @@ _CONNECT_S = 10
 _FROZEN_MS = 5_000
 """Longest that PostgreSQL waits for the next statement of a transaction: a process that is frozen within one would keep its locks, and
 nobody could take over its runs."""
-
 
 _JOINED: ContextVar[tuple["Database", asyncio.Task[Any] | None, AsyncSession] | None] = ContextVar("agentflow_joined", default=None)
 """The transaction that those of this task are part of. The task is named, for tasks that it begins inherit what stands here."""
@@ -117,6 +116,7 @@ class Database:
         self._bulk_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._at_once = QuickReads(self._thread_engine(1, waits=False)) if self.is_sqlite else None
         self._read_threads = ThreadPoolExecutor(2, thread_name_prefix="sqlite-reader")
+        self._driver_reads = None if self.is_sqlite else DriverReads(self.engine)
         self._threaded_reads = None
         if self._bulk_engine is not None:
             reads = self._bulk_engine.execution_options(writes=False)
@@ -262,8 +262,8 @@ class Database:
             return work(connection)
 
     async def read_one(
-        self, statement: Executable, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
-    ) -> Row[Any] | None:
+        self, statement: Executable | Lookup, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
+    ) -> Any | None:
         """Run one query and return its row, or None; see ``read_rows``.
 
         Raises:
@@ -275,15 +275,19 @@ class Database:
         return rows[0] if rows else None
 
     async def read_rows(
-        self, statement: Executable, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
-    ) -> Sequence[Row[Any]]:
+        self, statement: Executable | Lookup, values: Mapping[str, Any] | None = None, tenant_id: str | None = None
+    ) -> Sequence[Any]:
         """Run one query and return its rows; ``values`` are those of its named parameters, ``tenant_id`` as for ``reading``.
 
         The quick way to look something up by its key: on SQLite it is done at once, for handing it to a thread takes longer than the look;
-        on PostgreSQL it is one message without a tenant, for a statement by itself needs no transaction around it. Build the statement
-        once: building one of forty columns takes longer than running it.
+        on PostgreSQL it is one message without a tenant, for a statement by itself needs no transaction around it. What is looked up all
+        the time is a ``Lookup``; else build the statement once: building one of forty columns takes longer than running it.
         """
         _named(tenant_id)
+        if isinstance(statement, Lookup):
+            if self._driver_reads is not None:
+                return await self._driver_reads.rows(statement, values, tenant_id)
+            statement = statement.statement
         if self._at_once is None:
             async with self._reader(tenant_id) as connection:
                 return (await connection.execute(statement, values)).all()

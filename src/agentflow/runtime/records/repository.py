@@ -11,6 +11,7 @@ from agentflow.errors import NotFound
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Resource, ResourceKind, Subject
 from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 from agentflow.kit.ids import is_id
 from agentflow.runtime.records.records import NodeRecord, RunRecord
 from agentflow.runtime.records.statements import EVENTS, NODE_RUNS, RUNS
@@ -46,7 +47,8 @@ _PRIVATE_TO = (
     .correlate(RUNS)
     .scalar_subquery()
 )
-_RUN_WITH_OWNER = _RUN.add_columns(_PRIVATE_TO)
+_FIND = Lookup(_RUN)
+_FIND_WITH_OWNER = Lookup(_RUN.add_columns(_PRIVATE_TO.label("private_to")))
 """A run, and whose its workflow is if that is private: a list of ids among the parameters would be written into the text at each call."""
 
 
@@ -139,9 +141,9 @@ async def find_run(database: Database, subject: Subject, run_id: str) -> RunReco
         return None
     values = {"tenant_id": subject.tenant_id, "id": run_id}
     if sees_private(subject, Permission.RUNS_READ):
-        row = await database.read_one(_RUN, values, subject.tenant_id)
+        row = await database.read_one(_FIND, values, subject.tenant_id)
         return None if row is None else to_run(row)
-    row = await database.read_one(_RUN_WITH_OWNER, values, subject.tenant_id)
+    row = await database.read_one(_FIND_WITH_OWNER, values, subject.tenant_id)
     if row is None:
         return None
     run, private_to = to_run(row[:-1]), row[-1]

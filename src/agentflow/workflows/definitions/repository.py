@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, insert, or_, update
+from sqlalchemy import ColumnElement, Text, and_, bindparam, case, cast, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow.errors import Conflict, Malformed, NotFound, PreconditionFailed
 from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Subject
+from agentflow.infra.db.engine import Database
+from agentflow.infra.db.lookup import Lookup
 from agentflow.infra.db.repository import has_label, holds_text, scoped
 from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
@@ -59,6 +61,16 @@ class WorkflowFilter:
     owner: str | None = None
 
 
+_CURRENT = Lookup(
+    select(*WorkflowRow.__table__.columns, VersionRow.spec, VersionRow.spec_hash)
+    .join_from(WorkflowRow, VersionRow, and_(VersionRow.workflow_id == WorkflowRow.id, VersionRow.number == WorkflowRow.version))
+    .where(
+        WorkflowRow.tenant_id == bindparam("tenant_id"),
+        VersionRow.tenant_id == bindparam("tenant_id"),
+        WorkflowRow.id == bindparam("id"),
+        WorkflowRow.deleted_at.is_(None),
+    )
+)
 _SORTS: dict[str, Any] = {"created_at": WorkflowRow.id, "updated_at": WorkflowRow.updated_at, "name": WorkflowRow.name}
 SORTABLE = tuple(_SORTS)
 """What workflows can be sorted by."""
@@ -68,6 +80,18 @@ async def exists(session: AsyncSession, subject: Subject, workflow_id: str) -> b
     """Tell whether the tenant has a workflow of this id."""
     query = scoped(WorkflowRow, subject.tenant_id).with_only_columns(WorkflowRow.id)
     return (await session.execute(query.where(WorkflowRow.id == workflow_id, WorkflowRow.deleted_at.is_(None)))).first() is not None
+
+
+async def find_current(database: Database, subject: Subject, workflow_id: str) -> Any:
+    """Return a workflow of the tenant with what its current version says: the columns of both; whether the caller sees it is to be asked.
+
+    Raises:
+        WorkflowNotFound: there is none.
+    """
+    row = await database.read_one(_CURRENT, {"tenant_id": subject.tenant_id, "id": workflow_id}, subject.tenant_id)
+    if row is None:
+        raise not_found(workflow_id)
+    return row
 
 
 async def find(

@@ -115,6 +115,11 @@ class WorkflowService:
         Raises:
             WorkflowNotFound: the tenant has none.
         """
+        if is_id(ref):
+            found = await repository.find_current(self._database, subject, ref)
+            if not is_in_sight(subject, Permission.WORKFLOWS_READ, found.id, found.owner_id, found.visibility):
+                raise repository.not_found(ref)
+            return to_workflow(found, shown(subject, found.id, found.spec))
         async with self._database.reading(subject.tenant_id) as session:
             row = await repository.find(session, subject, ref)
             version = await repository.find_version(session, subject, row.id, row.version)
@@ -279,17 +284,21 @@ class WorkflowService:
         return found
 
     async def _find_version(self, subject: Subject, ref: str, number: int | None) -> StoredVersion:
-        async with self._database.reading(subject.tenant_id) as session:
-            row = await repository.find(session, subject, ref, needs=None if is_id(ref) else Permission.WORKFLOWS_EXECUTE)
-            if row.status == "archived":
-                raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")
-            version = await repository.find_version(session, subject, row.id, number or row.version)
-        if version.number != row.version or not row.valid:
+        if number is None and is_id(ref):
+            row = version = await repository.find_current(self._database, subject, ref)
+            _refuse_archived(row)
+        else:
+            async with self._database.reading(subject.tenant_id) as session:
+                row = await repository.find(session, subject, ref, needs=None if is_id(ref) else Permission.WORKFLOWS_EXECUTE)
+                _refuse_archived(row)
+                version = await repository.find_version(session, subject, row.id, number or row.version)
+        number = number or row.version
+        if number != row.version or not row.valid:
             check = await self._validation(subject.tenant_id)
             checked(check, version.spec)  # drawing a graph node by node passes through versions that cannot run
         if row.is_foreign:
             require_confirmed(row, self._judges.needs(version.spec))
-        return StoredVersion(row.id, version.number, version.spec, version.spec_hash, row.owner_id, row.visibility)
+        return StoredVersion(row.id, number, version.spec, version.spec_hash, row.owner_id, row.visibility)
 
     def forget(self) -> None:
         """Look workflows up anew when they are started; this process has just changed one."""
@@ -352,3 +361,8 @@ def _fields(new: WorkflowContent, spec: Document) -> dict[str, Any]:
         "description": spec.get("description") if new.description is None else new.description,
         "tags": spec.get("tags", []) if new.tags is None else new.tags,
     }
+
+
+def _refuse_archived(row: WorkflowRow) -> None:
+    if row.status == "archived":
+        raise WorkflowArchived(f"Workflow {row.name} is archived.", hint="Set its status to active first.")

@@ -1,0 +1,198 @@
+"""Lookups: what they read is what anybody else reads, and whatever becomes of one, the next finds its connection in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Column, Integer, MetaData, Select, Table, and_, bindparam, func, insert, or_, select
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, OperationalError
+
+from agentflow.infra.db.engine import Database
+from agentflow.infra.db.failures import is_outage
+from agentflow.infra.db.lookup import Lookup
+from agentflow.infra.db.pool import NoFreeConnection
+from agentflow.infra.db.types import Id, Jsonb, JsonText, UtcTime
+from agentflow.kit.ids import new_id
+
+THINGS = Table(
+    "looked_up",
+    MetaData(),
+    Column("n", Integer, primary_key=True),
+    Column("id", Id),
+    Column("at", UtcTime),
+    Column("data", JsonText),
+    Column("searchable", Jsonb),
+)
+BY_VALUES = select(THINGS, (THINGS.c.n + 1).label("next")).where(
+    or_(and_(THINGS.c.id == bindparam("id"), THINGS.c.at == bindparam("at")), and_(THINGS.c.id == bindparam("id"), THINGS.c.n == -1)),
+    THINGS.c.n < 100,
+)
+LOOKUP = Lookup(BY_VALUES)
+ANY = Lookup(select(THINGS.c.n))
+STATE = Lookup(
+    select(
+        func.current_user().label("name"),
+        func.current_setting("agentflow.tenant", True).label("tenant"),
+        func.pg_backend_pid().label("pid"),
+    )
+)
+ENDLESS = Lookup(select(func.pg_sleep(600)))
+# Naive, as the strategy asks for.
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1), timezones=st.timezones())  # noqa: DTZ001
+DOCUMENTS = st.recursive(
+    st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "a", "ä\n\u2028"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "ä"]), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+async def things(database: Database) -> AsyncIterator[Database]:
+    """Give a database with an empty table."""
+    async with database.connection() as connection:
+        await connection.run_sync(THINGS.metadata.drop_all)
+        await connection.run_sync(THINGS.metadata.create_all)
+    yield database
+    async with database.connection() as connection:
+        await connection.run_sync(THINGS.metadata.drop_all)
+
+
+@pytest.fixture
+async def single(postgres_url: str) -> AsyncIterator[Database]:
+    """Give a handle on PostgreSQL whose pool holds one connection: what a lookup leaves behind, the next one meets."""
+    handle = Database(postgres_url, pool_size=1)
+    yield handle
+    await handle.close()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(MOMENTS, DOCUMENTS)
+async def test_a_lookup_reads_what_a_session_reads(things: Database, moment: datetime, document: Any) -> None:
+    """Parameters and columns of every type of ours; one parameter stands in two places, and one has its value from the start."""
+    values = {"id": new_id(), "at": moment}
+    async with things.connection() as connection:
+        await connection.execute(THINGS.delete())
+        await connection.execute(insert(THINGS).values(n=1, data=document, searchable=document, **values))
+    async with things.reading() as session:
+        expected = (await session.execute(BY_VALUES, values)).one()
+    row = await things.read_one(LOOKUP, values)
+    assert tuple(row) == tuple(expected)
+    assert (row.id, row.at, row.data, row.next) == (values["id"], moment, document, 2)
+    assert row._asdict() == expected._asdict()
+
+
+async def test_nothing_no_id_and_too_much_are_told_apart(things: Database) -> None:
+    """As for any other query."""
+    async with things.connection() as connection:
+        await connection.execute(insert(THINGS), [{"n": 1}, {"n": 2}])
+    assert await things.read_one(LOOKUP, {"id": new_id(), "at": None}) is None
+    assert await things.read_one(LOOKUP, {"id": "no id at all", "at": None}) is None
+    assert [row.n for row in await things.read_rows(ANY)] == [1, 2]
+    with pytest.raises(MultipleResultsFound):
+        await things.read_one(ANY)
+
+
+def test_lists_are_refused_where_a_lookup_is_prepared() -> None:
+    """They would be written into its text with each call."""
+    query: Select[Any] = select(THINGS.c.n).where(THINGS.c.n.in_(bindparam("numbers", expanding=True)))
+    with pytest.raises(ValueError, match="no lists"):
+        _ = Lookup(query).prepared
+
+
+async def test_a_parameter_without_a_value_is_a_mistake_of_the_caller(single: Database) -> None:
+    """It costs no connection: nothing was sent."""
+    before = (await single.read_rows(STATE))[0].pid
+    with pytest.raises(KeyError, match="at"):
+        await single.read_one(LOOKUP, {"id": new_id()})
+    assert (await single.read_rows(STATE))[0].pid == before
+
+
+async def test_what_the_database_refuses_is_an_error_of_the_database(database: Database) -> None:
+    """There is no such table; the next lookup goes on."""
+    with pytest.raises(DBAPIError, match=r"no such table|does not exist") as caught:
+        await database.read_one(Lookup(select(Table("nowhere", MetaData(), Column("n", Integer)).c.n)))
+    assert not is_outage(caught.value)
+    assert await database.read_one(Lookup(select(func.abs(-1).label("one")))) == (1,)
+
+
+async def test_a_lookup_of_a_tenant_is_one_only_while_it_lasts(single: Database) -> None:
+    """Role and name of the tenant are those of its transaction; the connection goes back without them."""
+    tenant, before = new_id(), (await single.read_rows(STATE))[0]
+    within = await single.read_one(STATE, tenant_id=tenant)
+    assert (within.name, within.tenant, within.pid) == ("agentflow_tenant", tenant, before.pid)
+    after = (await single.read_rows(STATE))[0]
+    assert (after.name, after.pid, after.tenant or None) == (before.name, before.pid, None)
+
+
+@pytest.mark.parametrize("tenant_id", [None, new_id()])
+async def test_a_lookup_that_is_cancelled_leaves_nobody_its_tenant(single: Database, postgres_url: str, tenant_id: str | None) -> None:
+    """The only connection was closed; the next one has neither role nor tenant."""
+    before = (await single.read_rows(STATE))[0]
+    reading = asyncio.create_task(single.read_rows(ENDLESS, tenant_id=tenant_id))
+    await _until_it_sleeps(postgres_url, before.pid)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    after = (await single.read_rows(STATE))[0]
+    assert (after.name, after.tenant or None) == (before.name, None)
+    assert after.pid != before.pid
+
+
+@pytest.mark.parametrize("tenant_id", [None, new_id()])
+async def test_a_connection_that_ends_within_a_lookup_is_an_outage_and_replaced(
+    single: Database, postgres_url: str, tenant_id: str | None
+) -> None:
+    """A restart of the server: one error that can be told, and the next lookup is served."""
+    before = (await single.read_rows(STATE))[0]
+    reading = asyncio.create_task(single.read_rows(ENDLESS, tenant_id=tenant_id))
+    await _until_it_sleeps(postgres_url, before.pid)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("SELECT pg_terminate_backend(%s, 5000)", (before.pid,))
+    with pytest.raises(OperationalError) as caught:
+        await reading
+    assert is_outage(caught.value)
+    assert (await single.read_rows(STATE))[0].pid != before.pid
+
+
+async def test_a_lookup_that_hangs_is_given_up(postgres_url: str) -> None:
+    """After as long as a statement may take its connection counts as lost."""
+    database = Database(postgres_url, pool_size=1, timeout_s=0.1)
+    with pytest.raises(OperationalError) as caught:
+        await database.read_rows(ENDLESS)
+    assert is_outage(caught.value)
+    assert await database.read_rows(STATE)
+    await database.close()
+
+
+async def test_without_a_server_a_lookup_is_an_outage() -> None:
+    """Nobody listens there."""
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(OperationalError) as caught:
+        await database.read_rows(STATE)
+    assert is_outage(caught.value)
+    await database.close()
+
+
+async def test_a_lookup_waits_for_a_connection_as_long_as_anybody(single: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it says that none became free."""
+    monkeypatch.setattr(single.engine.sync_engine.pool, "_timeout", 0.05)
+    async with single.engine.connect():
+        with pytest.raises(NoFreeConnection) as caught:
+            await single.read_rows(STATE)
+    assert is_outage(caught.value)
+    assert await single.read_rows(STATE)
+
+
+async def _until_it_sleeps(url: str, process: int) -> None:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    async with asyncio.timeout(20), await psycopg.AsyncConnection.connect(url, autocommit=True) as server:
+        while (await (await server.execute(query, (process,))).fetchone()) != (1,):
+            pass
