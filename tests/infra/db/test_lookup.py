@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Select, Table, and_, bindparam, func, insert, or_, select
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, OperationalError
 
 from agentflow.infra.db.engine import Database
@@ -123,6 +124,15 @@ async def test_what_the_database_refuses_is_an_error_of_the_database(database: D
     assert await database.read_one(Lookup(select(func.abs(-1).label("one")))) == (1,)
 
 
+async def test_a_value_that_cannot_be_sent_is_no_outage(single: Database) -> None:
+    """It is a mistake of ours, and no fault of the server."""
+    query = Lookup(select(func.abs(bindparam("n", type_=Integer))))
+    with pytest.raises(OperationalError) as caught:
+        await single.read_one(query, {"n": "one"})
+    assert not is_outage(caught.value)
+    assert await single.read_one(query, {"n": -1}) == (1,)
+
+
 async def test_a_lookup_of_a_tenant_is_one_only_while_it_lasts(single: Database) -> None:
     """Role and name of the tenant are those of its transaction; the connection goes back without them."""
     tenant, before = new_id(), (await single.read_rows(STATE))[0]
@@ -178,6 +188,15 @@ async def test_without_a_server_a_lookup_is_an_outage() -> None:
     with pytest.raises(OperationalError) as caught:
         await database.read_rows(STATE)
     assert is_outage(caught.value)
+    await database.close()
+
+
+async def test_a_server_that_refuses_the_name_is_there(postgres_url: str) -> None:
+    """What it says of a user it does not know is not that it is out of service."""
+    database = Database(make_url(postgres_url).set(username="nobody_of_this_name").render_as_string(hide_password=False))
+    with pytest.raises(OperationalError) as caught:
+        await database.read_rows(STATE)
+    assert not is_outage(caught.value)
     await database.close()
 
 

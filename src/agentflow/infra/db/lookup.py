@@ -122,8 +122,8 @@ class DriverReads:
         except NoFreeConnection:
             raise
         except self._errors as error:
-            # What the server says has a code that tells whether it is out of service; all else means that it does not answer.
-            is_silent = not isinstance(error, asyncpg.PostgresError)
+            # What the server says has a code, which tells whether it is out of service. A value that the driver cannot send is our mistake.
+            is_silent = getattr(error, "sqlstate", None) is None and not isinstance(error, ValueError)
             raise OperationalError(prepared.text, None, error, hide_parameters=True, connection_invalidated=is_silent) from error
         return [prepared.row(record) for record in found]
 
