@@ -42,6 +42,7 @@ STATE = Lookup(
         func.pg_backend_pid().label("pid"),
     )
 )
+TENANT = "0190a4c8-1f7e-7d3c-8f7a-5b1c2d3e4f50"
 ENDLESS = Lookup(select(func.pg_sleep(600)))
 # Naive, as the strategy asks for.
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1), timezones=st.timezones())  # noqa: DTZ001
@@ -135,14 +136,14 @@ async def test_a_value_that_cannot_be_sent_is_no_outage(single: Database) -> Non
 
 async def test_a_lookup_of_a_tenant_is_one_only_while_it_lasts(single: Database) -> None:
     """Role and name of the tenant are those of its transaction; the connection goes back without them."""
-    tenant, before = new_id(), (await single.read_rows(STATE))[0]
-    within = await single.read_one(STATE, tenant_id=tenant)
-    assert (within.name, within.tenant, within.pid) == ("agentflow_tenant", tenant, before.pid)
+    before = (await single.read_rows(STATE))[0]
+    within = await single.read_one(STATE, tenant_id=TENANT)
+    assert (within.name, within.tenant, within.pid) == ("agentflow_tenant", TENANT, before.pid)
     after = (await single.read_rows(STATE))[0]
     assert (after.name, after.pid, after.tenant or None) == (before.name, before.pid, None)
 
 
-@pytest.mark.parametrize("tenant_id", [None, new_id()])
+@pytest.mark.parametrize("tenant_id", [None, TENANT], ids=["nobody", "tenant"])
 async def test_a_lookup_that_is_cancelled_leaves_nobody_its_tenant(single: Database, postgres_url: str, tenant_id: str | None) -> None:
     """The only connection was closed; the next one has neither role nor tenant."""
     before = (await single.read_rows(STATE))[0]
@@ -156,7 +157,7 @@ async def test_a_lookup_that_is_cancelled_leaves_nobody_its_tenant(single: Datab
     assert after.pid != before.pid
 
 
-@pytest.mark.parametrize("tenant_id", [None, new_id()])
+@pytest.mark.parametrize("tenant_id", [None, TENANT], ids=["nobody", "tenant"])
 async def test_a_connection_that_ends_within_a_lookup_is_an_outage_and_replaced(
     single: Database, postgres_url: str, tenant_id: str | None
 ) -> None:
