@@ -7,8 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 from sqlalchemy import Column, Integer, MetaData, Select, Table, and_, bindparam, func, insert, or_, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, OperationalError
@@ -17,24 +16,15 @@ from agentflow.infra.db.engine import Database
 from agentflow.infra.db.failures import is_outage
 from agentflow.infra.db.lookup import Lookup
 from agentflow.infra.db.pool import NoFreeConnection
-from agentflow.infra.db.types import Id, Jsonb, JsonText, UtcTime
 from agentflow.kit.ids import new_id
+from tests.infra.db.values import MANY, VALUES, documents, moments
 
-THINGS = Table(
-    "looked_up",
-    MetaData(),
-    Column("n", Integer, primary_key=True),
-    Column("id", Id),
-    Column("at", UtcTime),
-    Column("data", JsonText),
-    Column("searchable", Jsonb),
-)
-BY_VALUES = select(THINGS, (THINGS.c.n + 1).label("next")).where(
-    or_(and_(THINGS.c.id == bindparam("id"), THINGS.c.at == bindparam("at")), and_(THINGS.c.id == bindparam("id"), THINGS.c.n == -1)),
-    THINGS.c.n < 100,
+BY_VALUES = select(VALUES, (VALUES.c.n + 1).label("next")).where(
+    or_(and_(VALUES.c.id == bindparam("id"), VALUES.c.at == bindparam("at")), and_(VALUES.c.id == bindparam("id"), VALUES.c.n == -1)),
+    VALUES.c.n < 100,
 )
 LOOKUP = Lookup(BY_VALUES)
-ANY = Lookup(select(THINGS.c.n))
+ANY = Lookup(select(VALUES.c.n))
 STATE = Lookup(
     select(
         func.current_user().label("name"),
@@ -44,27 +34,6 @@ STATE = Lookup(
 )
 TENANT = "0190a4c8-1f7e-7d3c-8f7a-5b1c2d3e4f50"
 ENDLESS = Lookup(select(func.pg_sleep(600)))
-# Naive, as the strategy asks for.
-MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1), timezones=st.timezones())  # noqa: DTZ001
-DOCUMENTS = st.recursive(
-    st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from(["", "a", "ä\n\u2028"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "ä"]), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@pytest.fixture
-async def things(database: Database) -> AsyncIterator[Database]:
-    """Give a database with an empty table."""
-    async with database.connection() as connection:
-        await connection.run_sync(THINGS.metadata.drop_all)
-        await connection.run_sync(THINGS.metadata.create_all)
-    yield database
-    async with database.connection() as connection:
-        await connection.run_sync(THINGS.metadata.drop_all)
 
 
 @pytest.fixture
@@ -75,36 +44,36 @@ async def single(postgres_url: str) -> AsyncIterator[Database]:
     await handle.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(MOMENTS, DOCUMENTS)
-async def test_a_lookup_reads_what_a_session_reads(things: Database, moment: datetime, document: Any) -> None:
+@MANY
+@given(moments, documents)
+async def test_a_lookup_reads_what_a_session_reads(table: Database, moment: datetime, document: Any) -> None:
     """Parameters and columns of every type of ours; one parameter stands in two places, and one has its value from the start."""
     values = {"id": new_id(), "at": moment}
-    async with things.connection() as connection:
-        await connection.execute(THINGS.delete())
-        await connection.execute(insert(THINGS).values(n=1, data=document, searchable=document, **values))
-    async with things.reading() as session:
+    async with table.connection() as connection:
+        await connection.execute(VALUES.delete())
+        await connection.execute(insert(VALUES).values(n=1, data=document, searchable=document, **values))
+    async with table.reading() as session:
         expected = (await session.execute(BY_VALUES, values)).one()
-    row = await things.read_one(LOOKUP, values)
+    row = await table.read_one(LOOKUP, values)
     assert tuple(row) == tuple(expected)
     assert (row.id, row.at, row.data, row.next) == (values["id"], moment, document, 2)
     assert row._asdict() == expected._asdict()
 
 
-async def test_nothing_no_id_and_too_much_are_told_apart(things: Database) -> None:
+async def test_nothing_no_id_and_too_much_are_told_apart(table: Database) -> None:
     """As for any other query."""
-    async with things.connection() as connection:
-        await connection.execute(insert(THINGS), [{"n": 1}, {"n": 2}])
-    assert await things.read_one(LOOKUP, {"id": new_id(), "at": None}) is None
-    assert await things.read_one(LOOKUP, {"id": "no id at all", "at": None}) is None
-    assert [row.n for row in await things.read_rows(ANY)] == [1, 2]
+    async with table.connection() as connection:
+        await connection.execute(insert(VALUES), [{"n": 1}, {"n": 2}])
+    assert await table.read_one(LOOKUP, {"id": new_id(), "at": None}) is None
+    assert await table.read_one(LOOKUP, {"id": "no id at all", "at": None}) is None
+    assert [row.n for row in await table.read_rows(ANY)] == [1, 2]
     with pytest.raises(MultipleResultsFound):
-        await things.read_one(ANY)
+        await table.read_one(ANY)
 
 
 def test_lists_are_refused_where_a_lookup_is_prepared() -> None:
     """They would be written into its text with each call."""
-    query: Select[Any] = select(THINGS.c.n).where(THINGS.c.n.in_(bindparam("numbers", expanding=True)))
+    query: Select[Any] = select(VALUES.c.n).where(VALUES.c.n.in_(bindparam("numbers", expanding=True)))
     with pytest.raises(ValueError, match="no lists"):
         _ = Lookup(query).prepared
 
@@ -175,7 +144,7 @@ async def test_a_connection_that_ends_within_a_lookup_is_an_outage_and_replaced(
 
 async def test_a_lookup_that_hangs_is_given_up(postgres_url: str) -> None:
     """After as long as a statement may take its connection counts as lost."""
-    database = Database(postgres_url, pool_size=1, timeout_s=0.1)
+    database = Database(postgres_url, pool_size=1, timeout_s=1.0)
     with pytest.raises(OperationalError) as caught:
         await database.read_rows(ENDLESS)
     assert is_outage(caught.value)

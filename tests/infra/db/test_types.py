@@ -1,51 +1,19 @@
 """Column types: what is written is what is read, on both databases."""
 
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import StatementError
 
 from agentflow.infra.db.engine import Database
-from agentflow.infra.db.types import Id, Jsonb, JsonText, UtcTime
 from agentflow.kit import json
 from agentflow.kit.ids import new_id
-
-VALUES = Table(
-    "type_values",
-    MetaData(),
-    Column("n", Integer, primary_key=True),
-    Column("id", Id),
-    Column("at", UtcTime),
-    Column("data", JsonText),
-    Column("searchable", Jsonb),
-)
-# Naive, as the strategy asks for.
-EARLIEST, LATEST = datetime(1900, 1, 1), datetime(9000, 1, 1)  # noqa: DTZ001
-MANY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
-documents = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=10,
-)
-
-
-@pytest.fixture
-async def table(database: Database) -> AsyncIterator[Database]:
-    """Give a database with an empty table of all types."""
-    async with database.connection() as connection:
-        await connection.run_sync(VALUES.metadata.drop_all)
-        await connection.run_sync(VALUES.metadata.create_all)
-    yield database
-    async with database.connection() as connection:
-        await connection.run_sync(VALUES.metadata.drop_all)
+from tests.infra.db.values import MANY, VALUES, documents, moments
 
 
 async def round_trip(database: Database, **values: Any) -> Any:
@@ -79,7 +47,7 @@ async def test_what_is_not_json_is_refused_before_the_database(table: Database, 
 
 
 @MANY
-@given(st.datetimes(EARLIEST, LATEST, timezones=st.timezones()))
+@given(moments)
 async def test_times_keep_their_microseconds_and_are_utc(table: Database, moment: datetime) -> None:
     """Any zone goes in, UTC comes out, equal to the microsecond."""
     row = await round_trip(table, at=moment)

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from agentflow.infra.db.row_security import ROLE
 
 END = "ROLLBACK"
-"""What ends it."""
+"""What ends the transaction that ``begin_as`` begins."""
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What the driver raises; its timeouts are an ``OSError``."""
 
 
 def begin_as(tenant_id: str) -> str:
@@ -61,5 +63,5 @@ async def _end(connection: AsyncConnection, driver: Any) -> None:
 async def _send(driver: Any, text: str) -> None:
     try:
         await driver.execute(text)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except FAILURES as error:
         raise OperationalError(text, None, error, hide_parameters=True, connection_invalidated=True) from error

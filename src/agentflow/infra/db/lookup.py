@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import greenlet_spawn
 
-from agentflow.infra.db.as_tenant import END, begin_as
+from agentflow.infra.db.as_tenant import END, FAILURES, begin_as
 from agentflow.infra.db.pool import NoFreeConnection
 
 _DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
@@ -99,8 +99,8 @@ class DriverReads:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        # What the driver says, and what SQLAlchemy's adapter of it makes of that while a connection is opened; a timeout is an OSError.
-        self._errors = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, engine.dialect.loaded_dbapi.Error)
+        # What the driver says, and what SQLAlchemy's adapter of it makes of that while a connection is opened.
+        self._errors = (*FAILURES, engine.dialect.loaded_dbapi.Error)
 
     async def rows(self, lookup: Lookup, values: Mapping[str, Any] | None, tenant_id: str | None) -> Sequence[Any]:
         """Run a lookup and return its rows; ``tenant_id`` as for ``Database.reading``.
