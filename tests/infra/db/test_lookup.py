@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -56,7 +56,7 @@ async def test_a_lookup_reads_what_a_session_reads(table: Database, moment: date
         expected = (await session.execute(BY_VALUES, values)).one()
     row = await table.read_one(LOOKUP, values)
     assert tuple(row) == tuple(expected)
-    assert (row.id, row.at, row.data, row.next) == (values["id"], moment, document, 2)
+    assert (row.id, row.at, row.data, row.next) == (values["id"], moment.astimezone(UTC), document, 2)
     assert row._asdict() == expected._asdict()
 
 

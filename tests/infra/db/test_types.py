@@ -57,11 +57,11 @@ async def test_times_keep_their_microseconds_and_are_utc(table: Database, moment
 
 async def test_times_are_ordered_in_the_database_as_in_python(table: Database) -> None:
     """Comparisons in SQL agree with those of the program, before 1970 too."""
-    moments = [datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=5)))]
+    times = [datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=5)))]
     async with table.connection() as connection:
-        await connection.execute(insert(VALUES), [{"n": n, "at": moment} for n, moment in enumerate(moments)])
+        await connection.execute(insert(VALUES), [{"n": n, "at": moment} for n, moment in enumerate(times)])
     async with table.reading() as session:
-        found = await session.scalars(select(VALUES.c.n).where(VALUES.c.at > moments[0]))
+        found = await session.scalars(select(VALUES.c.n).where(VALUES.c.at > times[0]))
         assert list(found.all()) == [1]
 
 
