@@ -112,13 +112,31 @@ async def test_a_start_that_never_reaches_the_runtime_makes_room(port, container
     assert (await ask(port, start("Host: b")))[0] == 400
     async with connected(port) as (_, writer):
         writer.write(start()[:-5])
-        await _under_way(container, 1)
-    await _under_way(container, 0)
+        await _counted(container, under_way=1, at_work=0)
+    await _counted(container, under_way=0, at_work=0)
 
 
-async def _under_way(container, count):
+@pytest.mark.parametrize("headers", [(), ("Connection: close",)])
+async def test_a_start_is_work_once_its_body_has_come(port, client, container, monkeypatch, headers):
+    """Until then it waits for its sender, whether the gate or the application let it in; when its run is accepted it is over."""
+    _lag(container, 0.0)
+    overload, arrived = container.runs.overload, container.runs.overload.arrived
+    at_work = []
+    monkeypatch.setattr(overload, "arrived", lambda: at_work.append(arrived() or overload._at_work))
+    request = start(*headers, key=client.headers["x-api-key"])
+    async with connected(port) as (reader, writer):
+        writer.write(request[:-5])
+        await _counted(container, under_way=1, at_work=0)
+        writer.write(request[-5:])
+        assert (await answer_of(reader))[0] == 202
+    assert at_work == [1]
+    await _counted(container, under_way=0, at_work=0)
+
+
+async def _counted(container, *, under_way, at_work):
+    overload = container.runs.overload
     async with asyncio.timeout(10):
-        while container.runs.overload._under_way != count:  # noqa: ASYNC110 - the server runs on this loop and tells nobody
+        while (overload._under_way, overload._at_work) != (under_way, at_work):  # noqa: ASYNC110 - the server runs on this loop and tells nobody
             await asyncio.sleep(0)
 
 

@@ -24,7 +24,8 @@ class TrafficSettings(BaseModel):
         default=0.15,
         ge=0.01,
         le=60,
-        description="Seconds that starts may take on average; while they take longer, fewer are worked on at a time, though never under 32.",
+        description="Seconds that a start may take; while they come faster than they are done, those that would take longer are refused "
+        "with 503 `OVERLOADED`, though 32 are always worked on. What comes within 0.4 s is a burst, which is let in up to `max_concurrent_starts`.",
     )
     max_event_loop_lag_s: float = Field(
         default=0.5,

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from agentflow.config.settings import Settings
 from agentflow.endpoints.answers import encode
-from agentflow.interfaces.rest.gate import Gate
+from agentflow.interfaces.rest.gate import Gate, arrived
 from agentflow.kit.ids import new_id
 from agentflow.runtime.runs.overload import Start
 
@@ -84,6 +84,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Wait for the next request; where the answer came before the whole body, the time that it may take begins now."""
         self._awaits_head, self._bytes = True, 0
         super().on_message_complete()
+        scope: Any = self.cycle.scope
+        arrived(scope)
         if self.cycle.response_complete and self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 

@@ -1,7 +1,6 @@
 """Refusing starts when there is too much to do: quickly, with a time to come back, and nothing else than starts."""
 
 import gc
-import time
 
 import httpx
 import pytest
@@ -11,7 +10,8 @@ from agentflow.bootstrap.container import Container
 from agentflow.config.settings import Settings
 from agentflow.interfaces.rest.gate import Gate
 from agentflow.runtime.queue.backlog import Backlog
-from agentflow.runtime.runs.overload import MIN_STARTS, SLOW_WINDOWS, TICKS, Overload, Overloaded, Start
+from agentflow.runtime.runs.crowd import BURST_S
+from agentflow.runtime.runs.overload import TICK_S, TICKS, Overload, Overloaded, Start
 from tests.runtime.support import spec_of, transform
 
 HOLD = {"id": "hold", "type": "delay", "config": {"seconds": 20}}
@@ -144,37 +144,29 @@ def test_runs_that_have_not_begun_count_as_starts(settings: Settings):
     assert not _decide(overload)
 
 
-def test_the_starts_at_a_time_follow_how_long_they_take(settings: Settings):
-    """Starts that stay slow shrink the bound, down to a floor; quick ones, or none, raise it again."""
+def test_starts_are_refused_that_would_take_too_long(settings: Settings):
+    """A burst is let in; what goes on coming is refused by how many were done, until the burst is worked off and nobody is refused."""
     overload = _overload(settings)
-    most = settings.max_concurrent_starts
-    starts = [overload.begin() for _ in range(most)]
+    burst = [_arrived(overload) for _ in range(1000)]
+    assert _decide(overload)
+    for _ in range(int(BURST_S / TICK_S) + 1):
+        _end(overload, burst, 20)
     assert not _decide(overload)
-
-    def window(took_s: float) -> float:
-        overload.admit()
-        overload.ended(took_s)
-        overload._adapt()
-        return overload._allowed
-
-    assert [window(5.0) for _ in range(SLOW_WINDOWS)] == [most] * SLOW_WINDOWS  # a burst, which is worked off
-    assert [window(5.0) for _ in range(20)][-1] == MIN_STARTS
-    assert [window(0.01) for _ in range(20)][-1] == most
-    for start in starts:
-        start.end()
+    while burst:
+        _end(overload, burst, 20)
     assert _decide(overload)
 
 
-def test_a_burst_is_let_in_and_worked_off(settings: Settings):
-    """A thousand starts that come faster than they can be done, and each of them late, are no overload."""
+def test_requests_that_are_still_being_sent_are_no_work(settings: Settings):
+    """Whoever sends slowly, or never to the end, takes nobody's place."""
     overload = _overload(settings)
-    begun: list[Start] = []
-    for number in range(1, 6):
-        begun += [overload.begin() for _ in range(200)]
-        _end(overload, begun, 60, took_s=0.25 * number)
-    while begun:
-        _end(overload, begun, 100, took_s=3.0)
+    slow = [overload.begin() for _ in range(1000)]
+    for _ in range(2 * round(BURST_S / TICK_S)):
+        _end(overload, [_arrived(overload)], 1)
         assert _decide(overload)
+    for start in slow:
+        start.end()
+    assert overload._under_way == overload._at_work == 0
 
 
 def test_refusals_leave_nothing_to_collect(settings: Settings):
@@ -196,10 +188,16 @@ def test_refusals_leave_nothing_to_collect(settings: Settings):
     assert gc.collect() < 100
 
 
-def _end(overload: Overload, begun: list[Start], amount: int, took_s: float) -> None:
-    """Let a window pass, in which the oldest starts end."""
+def _arrived(overload: Overload) -> Start:
+    """Return a start whose request is complete."""
+    start = overload.begin()
+    start.arrived()
+    return start
+
+
+def _end(overload: Overload, begun: list[Start], amount: int) -> None:
+    """Let a tick pass, in which the oldest starts end."""
     for start in begun[:amount]:
-        start._begun = time.monotonic() - took_s
         start.end()
     del begun[:amount]
-    overload._adapt()
+    overload._tick(TICK_S)

@@ -41,6 +41,12 @@ class Gate:
         return answer
 
 
+def arrived(scope: Scope) -> None:
+    """Note that a request which the gate has seen is complete."""
+    if isinstance(entry := scope.get(ENTRY), Start):
+        entry.arrived()
+
+
 def _answer(error: AgentFlowError, scope: Scope) -> Response:
     request_id = request_id_of(scope)
     scope[REQUEST_ID] = request_id.decode()

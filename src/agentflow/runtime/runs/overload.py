@@ -15,20 +15,16 @@ from agentflow.errors import RateLimited, Unavailable
 from agentflow.kit.interpreter import switch_often
 from agentflow.kit.tasks import ended
 from agentflow.runtime.queue.backlog import Backlog
+from agentflow.runtime.runs.crowd import Crowd
 
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.05
+"""Seconds between two looks at the event loop and at how many starts were done."""
 TICKS = 8
 """Ticks over which the lag is taken; the worst of them is left out, for one long step is no overload."""
-MIN_STARTS = 32
-"""Starts at a time that are worked on however slow they are."""
-MORE_STARTS = 2
-"""How many more are worked on after a window in which some were refused and none took too long."""
-WINDOW_TICKS = 5
-"""Ticks over which the latency of starts is taken."""
-SLOW_WINDOWS = 6
-"""Slow windows that are no burst any more; those in which the starts under way got clearly fewer do not count."""
+REFUSED_S = 1.0
+"""Seconds for which a refusal counts as one of just now: whoever was refused comes back then."""
 COUNT_S = 2.0
 """Seconds between two counts of what waits, and at least twenty times what a count takes."""
 RETRY_S, LONGEST_RETRY_S = 1.0, 10.0
@@ -55,16 +51,22 @@ class Start:
 
     def __init__(self, overload: "Overload") -> None:
         self._overload: Overload | None = overload
-        self._begun = time.monotonic()
+        self._is_whole = False
 
     def enter(self) -> None:
         """Make this the start that the current task works on."""
         _CURRENT.set(self)
 
+    def arrived(self) -> None:
+        """Note that the whole request is there: from now on it waits for this process, not for its sender."""
+        if self._overload is not None and not self._is_whole:
+            self._is_whole = True
+            self._overload.arrived()
+
     def end(self) -> None:
         """Make room for the next; ending twice is ending once."""
         if self._overload is not None:
-            self._overload.ended(time.monotonic() - self._begun)
+            self._overload.ended(is_whole=self._is_whole)
             self._overload = None
 
 
@@ -75,9 +77,9 @@ class Overload:
     """Decides what is refused. Deciding takes microseconds and touches no disk.
 
     Runs that were accepted here and have not begun count as starts under way: what comes faster than it can be begun is refused before
-    that takes long. The number of starts at a time follows how long they take, too: it shrinks while they go on taking longer than
-    ``max_start_latency_s`` and grows again when they do not. The lag of the event loop guards against work that is not starts: from half
-    of ``max_event_loop_lag_s`` on a growing share is refused, at the whole of it everything.
+    that takes long. A burst of them is let in; when they go on coming faster than they are done, those are refused that would take longer
+    than ``max_start_latency_s`` (``Crowd``). The lag of the event loop guards against work that is not starts: from half of
+    ``max_event_loop_lag_s`` on a growing share is refused, at the whole of it everything.
 
     Args:
         settings: the bounds.
@@ -89,13 +91,9 @@ class Overload:
         self._settings = settings
         self._backlog = backlog
         self._unbegun = unbegun
-        self._under_way = self._under_way_before = 0
-        self._allowed = float(settings.max_concurrent_starts)
-        self._took_s = 0.0
-        self._took = 0
-        self._slow_windows = 0
-        self._is_full = False
-        self._refuses = False
+        self._crowd = Crowd(settings.max_start_latency_s, settings.max_concurrent_starts)
+        self._under_way = self._at_work = self._done = 0
+        self._refused_at = -REFUSED_S
         self._late: deque[float] = deque(maxlen=TICKS)
         self._owed = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,9 +118,10 @@ class Overload:
         Raises:
             Overloaded: there is too much to do.
         """
-        if (under_way := self._under_way + self._unbegun()) >= self._allowed:
-            self._is_full = True
+        if (under_way := self._under_way + self._unbegun()) >= self._settings.max_concurrent_starts:
             raise self._refused("starts", f"{under_way} other starts are under way")
+        if self._crowd.refuses(self._at_work):
+            raise self._refused("pace", f"{self._at_work} other starts came first, which takes too long already")
         self._owed += self._excess()
         if self._owed >= 1.0:
             self._owed -= 1.0
@@ -167,11 +166,16 @@ class Overload:
         if start is not None:
             start.end()
 
-    def ended(self, took_s: float) -> None:
-        """Note that a start is over."""
+    def arrived(self) -> None:
+        """Note that the request of a start is complete."""
+        self._at_work += 1
+
+    def ended(self, *, is_whole: bool) -> None:
+        """Note that a start is over, whose request was complete or not."""
         self._under_way -= 1
-        self._took_s += took_s
-        self._took += 1
+        if is_whole:
+            self._at_work -= 1
+            self._done += 1
 
     def _check_total(self) -> None:
         if self._backlog.total >= self._settings.max_queued_runs:
@@ -183,7 +187,7 @@ class Overload:
         return min(max(2.0 * self.lag_s / most - 1.0, 0.0), 1.0)
 
     def _refused(self, bound: str, why: str, retry_s: float | None = None) -> Overloaded:
-        self._refuses = True
+        self._refused_at = time.monotonic()
         SHED.labels(bound).inc()
         if retry_s is None:
             retry_s = min(RETRY_S + 10 * self.lag_s, LONGEST_RETRY_S)
@@ -192,30 +196,21 @@ class Overload:
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
+        last = loop.time()
         while True:
-            for _ in range(WINDOW_TICKS):
-                due = loop.time() + TICK_S
-                await asyncio.sleep(TICK_S)
-                self._late.append(max(loop.time() - due, 0.0))
-            self._adapt()
+            await asyncio.sleep(TICK_S)
+            now = loop.time()
+            self._tick(now - last)
+            last = now
 
-    def _adapt(self) -> None:
-        """Follow how long starts take: back off quickly, come back slowly."""
-        most = self._settings.max_concurrent_starts
-        is_slow = self._took > 0 and self._took_s / self._took > self._settings.max_start_latency_s
-        if not is_slow:
-            self._slow_windows = 0
-        elif self._under_way > 0.9 * self._under_way_before:
-            self._slow_windows += 1
-        self._under_way_before = self._under_way
-        if self._slow_windows > SLOW_WINDOWS:
-            self._allowed = max(0.6 * min(self._allowed, self._under_way), min(MIN_STARTS, most))
-        elif not is_slow:
-            # Starts that are refused say nothing about how long they would have taken: as long as there are any, try only a few more.
-            self._allowed = min(self._allowed + MORE_STARTS if self._is_full else 1.25 * self._allowed, most)
-        switch_often(self._refuses or is_slow)
-        self._took_s, self._took, self._is_full, self._refuses = 0.0, 0, False, False
-        STARTS.set(self._allowed)
+    def _tick(self, elapsed_s: float) -> None:
+        """Take in what happened since the last tick."""
+        self._late.append(max(elapsed_s - TICK_S, 0.0))
+        refused = time.monotonic() - self._refused_at < REFUSED_S
+        self._crowd.tick(self._at_work, self._done, elapsed_s, refused=refused)
+        self._done = 0
+        switch_often(refused or self._crowd.is_behind)
+        STARTS.set(self._crowd.allowed)
 
     async def _count(self) -> None:
         while True:

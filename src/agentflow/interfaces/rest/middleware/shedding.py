@@ -3,7 +3,7 @@
 import re
 from typing import TypeAlias
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentflow.errors import AgentFlowError
 from agentflow.interfaces.rest.problems import problem_of
@@ -24,7 +24,8 @@ class Shedding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        entry = scope[ENTRY] if ENTRY in scope else _decided(scope)
+        is_decided = ENTRY in scope
+        entry = scope[ENTRY] if is_decided else _decided(scope)
         if entry is None:
             await self._app(scope, receive, send)
         elif isinstance(entry, AgentFlowError):
@@ -32,7 +33,7 @@ class Shedding:
         else:
             entry.enter()
             try:
-                await self._app(scope, receive, send)
+                await self._app(scope, receive if is_decided else _noting(entry, receive), send)
             finally:
                 entry.end()
 
@@ -57,3 +58,15 @@ def decide(scope: Scope, overload: Overload) -> Start | AgentFlowError:
 
 def _decided(scope: Scope) -> Entry:
     return decide(scope, scope["app"].state.container.runs.overload) if is_start(scope) else None
+
+
+def _noting(start: Start, receive: Receive) -> Receive:
+    """Return ``receive``, which notes that the request is complete: of what did not come through the gate the protocol does not know."""
+
+    async def noting() -> Message:
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            start.arrived()
+        return message
+
+    return noting
