@@ -39,9 +39,9 @@ def measure() -> list[Figure]:
     figures = []
     with ExitStack() as stack:
         url = stack.enter_context(postgres())
-        for name, more in (("SQLite", {}), ("PostgreSQL", {"database_url": url}), ("SQLite, limits in Redis", {"redis_url": REDIS})):
+        for name, database, redis in (("SQLite", None, None), ("PostgreSQL", url, None), ("SQLite, limits in Redis", None, REDIS)):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            figures += asyncio.run(_measure(Settings(data_dir=Path(folder), **more), name))
+            figures += asyncio.run(_measure(Settings(data_dir=Path(folder), database_url=database, redis_url=redis), name))
     return figures
 
 
@@ -100,7 +100,14 @@ def _gates(app: FastAPI) -> Iterator[Any]:
 async def _ask(app: FastAPI, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes = b"") -> bytes:
     """Send a request into the application and return the body of the answer, which must be a success."""
     given = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": given}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": given,
+    }
     scope |= {
         "http_version": "1.1",
         "scheme": "http",
@@ -111,7 +118,7 @@ async def _ask(app: FastAPI, method: str, path: str, headers: Mapping[bytes, byt
     }
     parts, status = [], 0
 
-    async def receive() -> Mapping[str, Any]:
+    async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ FACTORS = {SQLITE: 6, POSTGRES: 5}
 
 def measure() -> list[Figure]:
     """Measure on SQLite and on PostgreSQL."""
-    rivals = {SQLITE: partial(_peer, "sqlite", 120), BARE: partial(_peer, "none", 300)}
+    rivals: dict[str, Callable[[], float]] = {SQLITE: partial(_peer, "sqlite", 120), BARE: partial(_peer, "none", 300)}
     with server() as process:
         on_sqlite = _figures("SQLite", process, rivals)
     with postgres() as url, postgres() as other, server(url) as process:

@@ -24,7 +24,7 @@ class _Client(asyncio.Protocol):
         self._due, self._read = 0.0, b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of TCP it is no other
         self._transport = transport
 
     def begin(self, at: float) -> None:
@@ -42,7 +42,8 @@ class _Client(asyncio.Protocol):
         """Take an answer, in however many pieces it comes; the next request waits for its end."""
         self._read += data
         head, end, body = self._read.partition(b"\r\n\r\n")
-        if not end or len(body) < int(LENGTH.search(head)[1]):
+        length = LENGTH.search(head)
+        if not end or length is None or len(body) < int(length[1]):
             return
         self._answers[head[9:12].decode()] += 1
         self._read = b""

@@ -28,6 +28,12 @@ def waiting(length: int, seconds: float) -> dict[str, Any]:
     return _spec("waiting", [{"id": f"n{n}", "type": "delay", "config": {"seconds": seconds}} for n in range(length)])
 
 
+def echo() -> dict[str, Any]:
+    """Return one node that gives back the text of the inputs."""
+    spec = _spec("echo", [{"id": "a", "type": "transform", "config": {"value": "{{ inputs.text }}"}}])
+    return {**spec, "inputs": {"type": "object", "properties": {"text": {"type": "string"}}}}
+
+
 def many_events() -> dict[str, Any]:
     """Return a map over the items of the inputs; each item gives two events."""
     node = {"type": "transform", "config": {"value": "{{ item }}"}}

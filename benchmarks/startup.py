@@ -23,7 +23,7 @@ def measure() -> list[Figure]:
             process.stop()
             again.append(process.start())
             process.stop()
-    command = [Path(sys.executable).with_name("agentflow"), "--help"]
+    command: list[str | Path] = [Path(sys.executable).with_name("agentflow"), "--help"]
     helps = []
     for _ in range(5):
         begin = time.monotonic()

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import MetaData
 
 import agentflow.runtime.checkpoints.models
 import agentflow.runtime.records.statements  # noqa: F401 - likewise
@@ -51,6 +52,17 @@ def empty(url: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         connection.execute(_EMPTY)
+
+
+@asynccontextmanager
+async def having(database: Database, metadata: MetaData) -> AsyncIterator[Database]:
+    """Give a database that has tables of a test's own, empty, and drop them at the end."""
+    async with database.connection() as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+    yield database
+    async with database.connection() as connection:
+        await connection.run_sync(metadata.drop_all)
 
 
 async def create_tables(url: str) -> None:

@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from scripts.launching import Launch, executed, forked
@@ -53,7 +54,7 @@ def kill(options: argparse.Namespace) -> int:
         size = kills.Kills(number, options.in_flight, seed, options.uptime, recovery_s=15.0 if where == "cluster" else 5.0)
         workers = 2 if where == "cluster" else 0
         with _fleet(where, BROKERS["rabbitmq"] if workers else "", kills.SETTINGS, workers) as (made, sink):
-            failed += _report(f"kills on {where}, --seed {seed}", lambda made=made, sink=sink, size=size: kills.kill(made, sink, size))
+            failed += _report(f"kills on {where}, --seed {seed}", partial(kills.kill, made, sink, size))
     return failed
 
 
@@ -76,9 +77,7 @@ def wipe(options: argparse.Namespace) -> int:
     for name in BROKERS if options.broker == "all" else [options.broker]:
         size = wiped.Wiped(options.runs, workers=2, within_s=60 + options.runs / 10)
         with _fleet("postgresql", BROKERS[name], wiped.SETTINGS, 0) as (made, sink):
-            failed += _report(
-                f"{name} wiped", lambda made=made, sink=sink, name=name, size=size: wiped.wipe(made, BROKERS[name], sink, size)
-            )
+            failed += _report(f"{name} wiped", partial(wiped.wipe, made, BROKERS[name], sink, size))
     return failed
 
 
@@ -89,7 +88,7 @@ def queue(options: argparse.Namespace) -> int:
         for _ in range(options.repeats):
             size = queued.Queued(options.runs, within_s=60 + options.runs / 20)
             with _fleet(where, "", queued.HELD, 0, executed) as (made, sink):
-                failed += _report(f"queued on {where}", lambda made=made, sink=sink, size=size: queued.queue(made, sink, size))
+                failed += _report(f"queued on {where}", partial(queued.queue, made, sink, size))
     return failed
 
 

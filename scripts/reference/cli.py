@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 from typer.main import get_command
 
@@ -40,19 +41,19 @@ def render() -> str:
     )
 
 
-def _section(name: str, command: object) -> str:
-    arguments, options = [], []
-    for parameter in command.params:  # type: ignore[attr-defined]
+def _section(name: str, command: Any) -> str:
+    arguments, options = list[Any](), list[Any]()
+    for parameter in command.params:
         (options if parameter.param_type_name == "option" else arguments).append(parameter)
     names = [argument.metavar or argument.name.upper() for argument in arguments]
     usage = " ".join([name, *(["[OPTIONS]"] if options else []), *names])
     rows = [[code(shown), argument.help or ""] for shown, argument in zip(names, arguments, strict=True)]
     rows += [[" ".join(code(text) for text in option.opts), _help(option)] for option in options if not option.hidden]
-    about = inspect.cleandoc(command.help or "")  # type: ignore[attr-defined]
+    about = inspect.cleandoc(command.help or "")
     return f"## {name}\n\n{about}\n\n```text\n{usage}\n```" + ("\n\n" + table(("argument or option", "meaning"), rows) if rows else "")
 
 
-def _help(option: object) -> str:
-    variable = option.envvar  # type: ignore[attr-defined]
-    text: str = option.help or ""  # type: ignore[attr-defined]
+def _help(option: Any) -> str:
+    variable = option.envvar
+    text: str = option.help or ""
     return f"{text} Also `{variable}`." if variable else text

@@ -62,7 +62,7 @@ def schema_rows(schema: Mapping[str, Any]) -> list[list[str]]:
 def kind_of(schema: Mapping[str, Any]) -> str:
     """Return the type of a JSON Schema in a few words."""
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema or "const" in schema:
         return " or ".join(code(_json(value)) for value in schema.get("enum", [schema.get("const")]))
     options = schema.get("anyOf") or schema.get("oneOf")

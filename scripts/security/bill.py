@@ -27,7 +27,7 @@ HERE_ALREADY = frozenset({"setuptools"})
 
 def made_of(*chosen: str) -> Mapping[str, Any]:
     """Return the bill of the packages that are chosen by extras and groups."""
-    command = [UV, "export", "--quiet", "--frozen", "--format", "cyclonedx1.5", *chosen]
+    command: list[str | Path] = [UV, "export", "--quiet", "--frozen", "--format", "cyclonedx1.5", *chosen]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     bill: Mapping[str, Any] = json.loads(done.stdout)
     return bill

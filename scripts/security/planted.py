@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 NO_SECRETS = ROOT / "security" / "secrets.toml"
@@ -51,7 +52,8 @@ def _scan(name: str) -> Iterable[tuple[str, int, str, str]]:
     with transient_settings({"plugins_used": [{"name": plugin} for plugin in plugins]}):
         if is_made_up:
             # The whole text at once is a hundred times quicker than line by line, and hardly any has one.
-            kinds = [kind for kind in get_mapping_from_secret_type_to_class().values() if kind.__name__ in BY_FORM]
+            every: Iterable[Any] = get_mapping_from_secret_type_to_class().values()
+            kinds = [kind for kind in every if kind.__name__ in BY_FORM]
             text = (ROOT / name).read_text(errors="replace")
             if not any(form.search(text) for kind in kinds for form in kind.denylist):
                 return []

@@ -36,7 +36,7 @@ def unexplained(
 
 def check(folders: Sequence[str]) -> list[str]:
     """Return what bandit finds in folders, and nothing excuses."""
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).with_name("bandit"),
         "--quiet",
         "--recursive",

@@ -46,9 +46,9 @@ class Workspace:
     """
 
     folder: Path
-    _stops: list[Callable[[], None]] = field(default_factory=list)
+    _stops: list[Callable[[], object]] = field(default_factory=list)
 
-    def on_stop(self, stop: Callable[[], None]) -> None:
+    def on_stop(self, stop: Callable[[], object]) -> None:
         """Remember how to stop something; the last started is stopped first."""
         self._stops.append(stop)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import MultipleResultsFound
 from sqlalchemy.util import await_only
 
 from agentflow.infra.db.engine import Database, UnsupportedDatabase, database_url
+from tests.databases import having
 
 NUMBERS = Table("engine_numbers", MetaData(), Column("n", Integer, primary_key=True))
 
@@ -18,12 +19,8 @@ NUMBERS = Table("engine_numbers", MetaData(), Column("n", Integer, primary_key=T
 @pytest.fixture
 async def numbers(database: Database) -> AsyncIterator[Database]:
     """Give a database with an empty table of numbers."""
-    async with database.connection() as connection:
-        await connection.run_sync(NUMBERS.metadata.drop_all)
-        await connection.run_sync(NUMBERS.metadata.create_all)
-    yield database
-    async with database.connection() as connection:
-        await connection.run_sync(NUMBERS.metadata.drop_all)
+    async with having(database, NUMBERS.metadata) as made:
+        yield made
 
 
 async def test_a_single_read_gives_the_row_or_none(numbers: Database) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Integer, MetaData, Table
 
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.types import Id, Jsonb, JsonText, UtcTime
+from tests.databases import having
 
 VALUES = Table(
     "type_values",
@@ -35,9 +36,5 @@ documents = st.recursive(
 @pytest.fixture
 async def table(database: Database) -> AsyncIterator[Database]:
     """Give a database with an empty table of all types."""
-    async with database.connection() as connection:
-        await connection.run_sync(VALUES.metadata.drop_all)
-        await connection.run_sync(VALUES.metadata.create_all)
-    yield database
-    async with database.connection() as connection:
-        await connection.run_sync(VALUES.metadata.drop_all)
+    async with having(database, VALUES.metadata) as made:
+        yield made
