@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
 from agentflow.errors import Malformed
 from agentflow.identity.subject import Subject
@@ -26,6 +26,8 @@ _SORTS: dict[str, ColumnElement[Any]] = {
 }
 SORTABLE = tuple(_SORTS)
 """What runs can be sorted by."""
+_RUNS = select(*RUN_COLUMNS)
+"""Built once: building so many columns takes longer than running it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ async def list_runs(database: Database, subject: Subject, which: RunFilter, page
         where.append(IN_SIGHT)
     name, descending = _sort(page.sort)
     column = _SORTS[name]
-    query: Select[Any] = select(*RUN_COLUMNS).where(*where)
+    query = _RUNS.where(*where)
     query = query.order_by(*((column.desc(), RUNS.c.id.desc()) if descending else (column, RUNS.c.id))).limit(page.limit + 1)
     if page.cursor:
         query = query.where(_behind(column, name, page.cursor, descending=descending))

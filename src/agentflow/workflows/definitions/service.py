@@ -138,8 +138,7 @@ class WorkflowService:
         """
         async with self._database.listing(subject.tenant_id) as session:
             found = await repository.list_page(session, subject, which, page)
-            specs = await repository.current_specs(session, subject, found.items)
-        return Page([to_workflow(row, shown(subject, row.id, specs[row.id])) for row in found.items], found.next_cursor, found.total)
+        return Page([to_workflow(row, shown(subject, row.id, row.spec)) for row in found.items], found.next_cursor, found.total)
 
     async def update(self, subject: Subject, ref: str, change: WorkflowUpdate, *, if_match: frozenset[str] | None = None) -> Workflow:
         """Change a workflow; a new specification becomes a new version.
