@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from agentflow.entrypoints import protocol
 from tests.entrypoints.connections import connected, serving_with
 
 GOOD = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -132,7 +133,7 @@ async def test_one_address_holds_only_so_many_connections(container, proxies, pa
     """More are told so and closed; when one goes another may come. A trusted proxy speaks for many, and has no bound."""
     async with serving_with(container, max_connections_per_address=5, trusted_proxies=proxies) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
-        for _, writer in opened[:passed]:  # what those that are closed still send would cost them the answer
+        for _, writer in opened:
             writer.write(GOOD)
         first = [await reader.read(15) for reader, _ in opened]
         assert first.count(b"HTTP/1.1 200 OK") == passed
@@ -141,6 +142,43 @@ async def test_one_address_holds_only_so_many_connections(container, proxies, pa
             writer.close()
             await writer.wait_closed()
         assert (await said(port, GOOD.replace(b"Host", b"Connection: close\r\nHost"))).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("begin", "most", "status"),
+    [(b"GET / HTTP/1.1\r\nHost: a\r\nX: ", 0, 431), (b"no HTTP\r\n\r\n", 0, 400), (BODY + b"Content-Length: 4194304\r\n\r\n", 1, 429)],
+)
+async def test_whoever_still_sends_hears_why_it_is_refused(container, begin, most, status):
+    """What comes behind the refusal is passed over, and resets nothing."""
+    async with serving_with(container, max_connections_per_address=most) as port, connected(port), connected(port) as (reader, writer):
+        writer.write(begin)
+        for _ in range(64):
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.endswith(b"}")
+
+
+async def test_refused_connections_linger_a_moment_and_none_of_a_flood(container, monkeypatch):
+    """Who never ends is cut off, and an address that opens connection after connection gets no such patience."""
+    monkeypatch.setattr(protocol, "LINGER_S", 0.1)
+    async with serving_with(container, max_connections_per_address=1) as port, connected(port):
+        async with connected(port) as lingering:
+            await _until_cut_off(*lingering)
+        monkeypatch.setattr(protocol, "LINGER_S", 60)
+        async with connected(port) as (reader, _), connected(port) as flood:
+            assert (await reader.read()).startswith(b"HTTP/1.1 429 ")
+            await _until_cut_off(*flood)
+
+
+async def _until_cut_off(reader, writer):
+    """Go on sending after the refusal until the connection is reset."""
+    assert (await reader.read()).startswith(b"HTTP/1.1 429 ")
+    async with asyncio.timeout(10):
+        while not writer.transport.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.01)  # a reset is told only to those who send
 
 
 async def test_what_is_pipelined_is_answered_in_order(container):

@@ -18,6 +18,8 @@ from agentflow.runtime.runs.overload import Start
 
 PROGRESS_BYTES = 65_536
 """What has to come of a body in the time that its head may take."""
+LINGER_S = 1.0
+"""Seconds for which what is still sent on a refused connection is passed over."""
 _DETAILS = {
     400: "This is not HTTP as RFC 9112 has it.",
     408: "The request did not come in time.",
@@ -30,7 +32,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection, with the bounds that uvicorn leaves to a proxy.
 
     A head is counted until it is complete; a request that is not complete has a clock, which begins anew when enough of its body came.
-    Whoever is too slow is told so and cut off, as is whoever sends what is no HTTP: what follows on the connection cannot be trusted.
+    Whoever is too slow is told so and cut off, as is whoever sends what is no HTTP: what follows on the connection cannot be trusted. It is
+    read for a moment all the same, for bytes that meet a closed connection reset it, and the answer may be lost with that (RFC 9112, section 9.6).
     """
 
     bounds: ClassVar[Settings]
@@ -43,6 +46,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._awaits_head = True
         self._is_at_head = False
+        self._is_refused = False
         self._bytes = 0
         self._clock: asyncio.TimerHandle | None = None
         self._peer = self.client[0] if self.client else ""
@@ -62,11 +66,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what came, and look whether the request is complete."""
+        if self._is_refused:
+            return
         self._bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
-            self._stop_clock()
-        elif not self._bytes:
+        if self._is_over():
+            return
+        if not self._bytes:
             self._stop_clock()  # a whole request, and nothing of the next one
         elif self._awaits_head and self._bytes > self.bounds.max_header_bytes:
             self._refuse(431)
@@ -119,6 +125,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _is_proxy(self) -> bool:
         return any(ip_address(self._peer) in network for network in self.proxies)
 
+    def _is_over(self) -> bool:
+        return self._is_refused or self.transport.is_closing()
+
     def _start_clock(self) -> None:
         self._begun_at = self._bytes
         self._clock = self.loop.call_later(self.bounds.request_timeout_s, self._too_slow)
@@ -134,14 +143,28 @@ class GuardedProtocol(HttpToolsProtocol):
         is_answering = self._awaits_head and self.cycle is not None and not self.cycle.response_complete
         if has_progress or is_answering:
             self._start_clock()
-        elif not self.transport.is_closing():
+        elif not self._is_over():
             self._refuse(408)
 
     def _refuse(self, status: int) -> None:
         """Answer, unless an answer has begun already, and close."""
+        self._stop_clock()
+        self._is_refused = True
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             self.transport.write(_answer(status))
-        self.transport.close()
+        if self.pipeline or not self.transport.can_write_eof() or self._is_flooded():
+            self.transport.close()
+            return
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # the application writes nothing behind the end
+            self.cycle.message_event.set()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._clock = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _is_flooded(self) -> bool:
+        """Tell whether the address holds so many connections that refused ones must not linger."""
+        return 0 < 2 * self.bounds.max_connections_per_address < self.open_by_address[self._peer]
 
 
 async def _until_over(start: Start, app: Any, scope: Any, receive: Any, send: Any) -> None:
