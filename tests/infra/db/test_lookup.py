@@ -71,11 +71,11 @@ async def test_nothing_no_id_and_too_much_are_told_apart(table: Database) -> Non
         await table.read_one(ANY)
 
 
-def test_lists_are_refused_where_a_lookup_is_prepared() -> None:
+def test_lists_are_refused_where_a_lookup_is_made() -> None:
     """They would be written into its text with each call."""
     query: Select[Any] = select(VALUES.c.n).where(VALUES.c.n.in_(bindparam("numbers", expanding=True)))
     with pytest.raises(ValueError, match="no lists"):
-        _ = Lookup(query).prepared
+        Lookup(query)
 
 
 async def test_a_parameter_without_a_value_is_a_mistake_of_the_caller(single: Database) -> None:

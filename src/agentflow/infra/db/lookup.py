@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Select
+from sqlalchemy import BindParameter, Select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.util import greenlet_spawn
 
 from agentflow.infra.db.as_tenant import END, FAILURES, begin_as
@@ -31,9 +32,14 @@ class Lookup:
 
     Args:
         statement: whose parameters are named and take one value each.
+
+    Raises:
+        ValueError: a parameter is a list, which would change the text with each call.
     """
 
     def __init__(self, statement: Select[Any]) -> None:
+        if any(isinstance(part, BindParameter) and part.expanding for part in iterate(statement)):
+            raise ValueError("a lookup takes no lists")
         self.statement = statement
 
     @cached_property
@@ -47,17 +53,12 @@ class Prepared:
 
     Args:
         statement: the query.
-
-    Raises:
-        ValueError: a parameter is a list, which would change the text with each call.
     """
 
     def __init__(self, statement: Select[Any]) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - what a query is compiled by
         binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
-        if any(bind.expanding for _, bind in binds):
-            raise ValueError("a lookup takes no lists")
         self.text = compiled.string
         self._parameters = [(name, bind.required, bind.value, _binding(bind.type)) for name, bind in binds]
         columns = list(statement.selected_columns)
