@@ -20,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the commands to the command line."""
     make = commands.add_parser("enumerate", help="kill at every point of a corpus of workflows, 20,000 times and more")
     make.add_argument("--seed", type=int, default=0, help="first seed")
-    make.add_argument("--seeds", type=int, default=5, help="how many seeds; each is another interleaving")
+    make.add_argument("--seeds", type=int, default=6, help="how many seeds; each is another interleaving")
     make.add_argument("--share", type=float, default=1.0, help="share of the points that are tried")
     make.add_argument("--twice", type=float, default=0.5, help="share of the recoveries that are killed again")
     make.add_argument("--case", default="", help="only cases with this in their name")

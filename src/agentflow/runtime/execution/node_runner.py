@@ -127,7 +127,8 @@ class NodeRunner:
                 if self._is_paused(place):
                     return None
                 outcome = await self._execute(Execution(node, self._begin(node, iteration, scope, known), scope, loops, recovered))
-        if outcome is not None and node.effect is not EffectClass.PURE:
+        # What can run again, or knows by itself that it ran, is written together with the next node's beginning.
+        if outcome is not None and node.effect is EffectClass.ONCE:
             await self.journal.flush()
         return outcome and await self._leave(node, place, outcome)
 
