@@ -148,8 +148,9 @@ async def test_one_address_holds_only_so_many_connections(container, proxies, pa
     ("begin", "most", "status"),
     [(b"GET / HTTP/1.1\r\nHost: a\r\nX: ", 0, 431), (b"no HTTP\r\n\r\n", 0, 400), (BODY + b"Content-Length: 4194304\r\n\r\n", 1, 429)],
 )
-async def test_whoever_still_sends_hears_why_it_is_refused(container, begin, most, status):
+async def test_whoever_still_sends_hears_why_it_is_refused(container, monkeypatch, begin, most, status):
     """What comes behind the refusal is passed over, and resets nothing."""
+    monkeypatch.setattr(protocol, "LINGER_S", 60)
     async with serving_with(container, max_connections_per_address=most) as port, connected(port), connected(port) as (reader, writer):
         writer.write(begin)
         for _ in range(64):
