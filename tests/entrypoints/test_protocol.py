@@ -73,22 +73,21 @@ async def test_s09_a_head_without_end_is_cut_off(container):
         begun = time.perf_counter()
         answer = await said(port, b"GET /api/v1/auth/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ", b"x" * 1_000_000)
         many = await said(port, b"GET / HTTP/1.1\r\nHost: a\r\n", b"".join(b"X-%d: y\r\n" % number for number in range(40_000)))
-        assert time.perf_counter() - begun < 2
+        assert time.perf_counter() - begun < 5
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert many.startswith(b"HTTP/1.1 431 ")
 
 
 async def test_s88_whoever_is_slow_is_cut_off_and_nobody_else(container):
     """Connections without a request, with half a head and with a drip of a body end in time; whoever sends enough, and who only waits, goes on."""
-    async with serving_with(container, request_timeout_s=0.5) as port:
+    async with serving_with(container, request_timeout_s=2) as port:
         halves = (b"", b"GET / HTTP/1.1\r\nHost: a\r\nX-", BODY + b"Content-Length: 100\r\n\r\n{")
         async with asyncio.TaskGroup() as group:
             slow = [group.create_task(said(port, half)) for half in halves * 40]
             drip = group.create_task(_drip(port))
-            waiting = group.create_task(_two_requests(port, pause_s=1.2))
-            begun = time.perf_counter()
+            waiting = group.create_task(_two_requests(port, pause_s=3))
             quick = await said(port, GOOD.replace(b"Host", b"Connection: close\r\nHost"))
-            assert time.perf_counter() - begun < 0.5
+            assert not any(task.done() for task in slow)
     assert quick.startswith(b"HTTP/1.1 200")
     answers = [task.result() for task in slow]
     assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
