@@ -73,7 +73,7 @@ async def test_s09_a_head_without_end_is_cut_off(container):
         begun = time.perf_counter()
         answer = await said(port, b"GET /api/v1/auth/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ", b"x" * 1_000_000)
         many = await said(port, b"GET / HTTP/1.1\r\nHost: a\r\n", b"".join(b"X-%d: y\r\n" % number for number in range(40_000)))
-        assert time.perf_counter() - begun < 5
+        assert time.perf_counter() - begun < 2
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert many.startswith(b"HTTP/1.1 431 ")
 

@@ -10,6 +10,7 @@ from agentflow.infra.db.base import TenantOwned
 from agentflow.kit import json
 
 M = TypeVar("M", bound=TenantOwned)
+Q = TypeVar("Q", bound=Select[Any])
 
 
 class UnscopedQuery(RuntimeError):
@@ -22,9 +23,18 @@ def scoped(model: type[M], tenant_id: str | None) -> Select[M]:
     Raises:
         UnscopedQuery: there is no tenant.
     """
+    return narrowed(select(model), model, tenant_id)
+
+
+def narrowed(query: Q, model: type[M], tenant_id: str | None) -> Q:
+    """Leave one tenant's rows of ``model`` in a query that was built before.
+
+    Raises:
+        UnscopedQuery: there is no tenant.
+    """
     if not tenant_id:
         raise UnscopedQuery(f"a query over {model.__name__} names no tenant")
-    return select(model).where(model.tenant_id == tenant_id)
+    return query.where(model.tenant_id == tenant_id)
 
 
 def has_label(column: InstrumentedAttribute[Any], label: str) -> ColumnElement[bool]:

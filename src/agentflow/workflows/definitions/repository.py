@@ -12,7 +12,7 @@ from agentflow.identity.permissions import Permission
 from agentflow.identity.subject import Subject
 from agentflow.infra.db.engine import Database
 from agentflow.infra.db.lookup import Lookup
-from agentflow.infra.db.repository import has_label, holds_text, scoped
+from agentflow.infra.db.repository import has_label, holds_text, narrowed, scoped
 from agentflow.kit.ids import is_id
 from agentflow.kit.pagination import InvalidCursor, Page, PageRequest, decode_cursor, encode_cursor
 from agentflow.workflows.definitions.edit import edge_ids
@@ -129,22 +129,26 @@ async def list_page(session: AsyncSession, subject: Subject, which: WorkflowFilt
     name, descending = _sort(page.sort)
     column = _SORTS[name]
     where = [*_where(subject, which), *in_sight(subject, Permission.WORKFLOWS_READ)]
-    query = _WITH_SPEC.where(*where, VersionRow.tenant_id == subject.tenant_id).limit(page.limit + 1)
+    query = (
+        narrowed(_WITH_SPEC, WorkflowRow, subject.tenant_id).where(VersionRow.tenant_id == subject.tenant_id, *where).limit(page.limit + 1)
+    )
     query = query.order_by(*((column.desc(), WorkflowRow.id.desc()) if descending else (column, WorkflowRow.id)))
     if page.cursor:
         query = query.where(await _behind(session, subject, name, page.cursor, descending=descending))
     elif page.page > 1:
         query = query.offset((page.page - 1) * page.limit)
     rows = list((await session.execute(query)).all())
-    total = await session.scalar(select(func.count()).select_from(WorkflowRow).where(*where)) if page.count else None
+    total = None
+    if page.count:
+        counted = scoped(WorkflowRow, subject.tenant_id).where(*where).with_only_columns(func.count())
+        total = await session.scalar(counted)
     more = len(rows) > page.limit
     return Page(rows[: page.limit], encode_cursor([name, rows[page.limit - 1].id]) if more else None, total)
 
 
 def _where(subject: Subject, which: WorkflowFilter) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [
-        WorkflowRow.tenant_id == subject.tenant_id,
-        WorkflowRow.deleted_at.is_not(None) if which.status == "deleted" else WorkflowRow.deleted_at.is_(None),
+        WorkflowRow.deleted_at.is_not(None) if which.status == "deleted" else WorkflowRow.deleted_at.is_(None)
     ]
     if which.status in ("active", "archived"):
         where.append(WorkflowRow.status == which.status)
